@@ -1,0 +1,68 @@
+"""What moves through the house: an Export as it came in, a Batch of columns, and the Receipt that answers it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+class Signal(enum.StrEnum):
+    """One of OTLP's signals; the value is OTLP's own word in paths and service names."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One OTLP request: its protobuf bytes, decompressed, and how many records stand in them.
+
+    ``records`` comes from ``decode.limits.count_records``; it is the size of the request before anything is parsed.
+    """
+
+    signal: Signal
+    payload: bytes
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an Export: how many records are kept, how many were refused and why.
+
+    ``refused`` maps a reason from a fixed list (a Prometheus label) to a count. ``message`` is for the sender: reasons and
+    what would be right, never telemetry. A message without refusals is a warning.
+    """
+
+    accepted: int
+    refused: Mapping[str, int] = field(default_factory=dict)
+    message: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """How many records of the export are not kept."""
+        return sum(self.refused.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The rows of one signal from one or more Exports, as Arrow (``schema.py`` says which columns).
+
+    ``rows`` has every column but ``arrival``, which the writer adds. ``origins`` holds the Resource, scope and schema URLs
+    the rows refer to, by content hash.
+    """
+
+    signal: Signal
+    rows: pa.RecordBatch
+    origins: pa.RecordBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A group of Exports after decoding: at most one Batch, and one Receipt (or the error) per Export, in order."""
+
+    batch: Batch | None
+    receipts: list[Receipt | Exception]

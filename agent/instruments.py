@@ -1,0 +1,82 @@
+"""The agent's own instruments: one value, made once by ``app.py`` and handed to the rooms.
+
+Labels are bounded: no service names, no peer-supplied text. ``docs/operations.md`` lists them; a test compares.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from agent.batch import Signal
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_RECORD_WORD = {Signal.TRACES: "spans", Signal.METRICS: "metric_points", Signal.LOGS: "log_records"}
+
+
+class Instruments:
+    """Counters, gauges and histograms, registered under ``coral_agent_…`` in ``registry``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._open_receiver()
+        self._open_store()
+        self._open_query()
+
+    def _open_receiver(self) -> None:
+        labels = ["transport", "reason"]
+        self.accepted = {
+            signal: Counter(
+                f"coral_agent_receiver_accepted_{word}",
+                f"{word} kept: synced to disk and queryable",
+                ["transport"],
+                registry=self.registry,
+            )
+            for signal, word in _RECORD_WORD.items()
+        }
+        self.refused = {
+            signal: Counter(
+                f"coral_agent_receiver_refused_{word}",
+                f"{word} not kept, by reason",
+                labels,
+                registry=self.registry,
+            )
+            for signal, word in _RECORD_WORD.items()
+        }
+        self.requests_duplicate = Counter(
+            "coral_agent_requests_duplicate",
+            "requests that came again within two minutes and got their first answer",
+            registry=self.registry,
+        )
+
+    def _open_store(self) -> None:
+        self.commit_seconds = Histogram(
+            "coral_agent_commit_seconds",
+            "from a group's first request in the queue to its fdatasync",
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.queue_bytes = Gauge("coral_agent_queue_bytes", "bytes waiting to be committed", registry=self.registry)
+        self.store_rows = Gauge("coral_agent_store_rows", "rows kept", ["signal"], registry=self.registry)
+        self.store_bytes = Gauge("coral_agent_store_bytes", "bytes on disk, journals included", registry=self.registry)
+        self.store_oldest_seconds = Gauge(
+            "coral_agent_store_oldest_seconds", "age of the oldest segment", registry=self.registry
+        )
+        self.segments = Gauge("coral_agent_segments", "segments by state", ["state"], registry=self.registry)
+        self.segments_retired = Counter(
+            "coral_agent_segments_retired", "segments retired, by age or by budget", ["reason"], registry=self.registry
+        )
+        self.segments_quarantined = Counter(
+            "coral_agent_segments_quarantined", "segments set aside because they could not be read", registry=self.registry
+        )
+
+    def _open_query(self) -> None:
+        self.query_seconds = Histogram(
+            "coral_agent_query_seconds", "answering a query", ["rpc", "code"], buckets=_LATENCY, registry=self.registry
+        )
+        self.queries_in_flight = Gauge("coral_agent_queries_in_flight", "queries being answered", registry=self.registry)
+        self.scrub_hits = Counter(
+            "coral_agent_scrub_hits", "values a scrub rule changed", ["signal", "rule", "mode"], registry=self.registry
+        )
+        self.peer_denied = Counter(
+            "coral_agent_peer_denied", "calls refused because of who asked", registry=self.registry
+        )

@@ -1,0 +1,1 @@
+"""The way out: a request becomes a Plan, rows are read, scrubbed and encoded."""

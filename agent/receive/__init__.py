@@ -1,0 +1,1 @@
+"""The way in: OTLP over gRPC and HTTP, admitted, counted, and handed to a Sink."""

@@ -1,0 +1,1 @@
+"""Personal data out of everything that leaves; pure."""

@@ -1,0 +1,1 @@
+"""The only room that speaks DuckDB: journal, segments, retention, reading."""

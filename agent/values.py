@@ -1,0 +1,152 @@
+"""OTLP values between wire bytes, Python and text.
+
+The flat text of a value: a string bare, anything else as compact OTLP JSON (``{"intValue":"500"}``), so that 1, 1.0, "1" and
+true stay distinct. Wire bytes are those of ``opentelemetry.proto.common.v1``.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+Json = Any
+"""What a JSON document holds; mypy cannot write the recursion without naming each level."""
+
+UNREADABLE = "[unreadable]"
+"""Stands for a value whose wire bytes do not parse: upb refuses what is nested deeper than a hundred messages."""
+
+
+def key_value(wire: bytes) -> KeyValue:
+    """The KeyValue in ``wire``; unreadable bytes become the value ``[unreadable]`` under an empty key."""
+    try:
+        return KeyValue.FromString(wire)
+    except DecodeError:
+        return KeyValue(value=AnyValue(string_value=UNREADABLE))
+
+
+def _double_json(value: float) -> Json:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+_JSON_OF_KIND: dict[str, Callable[[AnyValue], Json]] = {
+    "string_value": lambda v: {"stringValue": v.string_value},
+    "bool_value": lambda v: {"boolValue": v.bool_value},
+    "int_value": lambda v: {"intValue": str(v.int_value)},
+    "double_value": lambda v: {"doubleValue": _double_json(v.double_value)},
+    "bytes_value": lambda v: {"bytesValue": base64.b64encode(v.bytes_value).decode()},
+    "array_value": lambda v: {"arrayValue": {"values": [any_value_json(x) for x in v.array_value.values]}},
+    "kvlist_value": lambda v: {
+        "kvlistValue": {"values": [{"key": x.key, "value": any_value_json(x.value)} for x in v.kvlist_value.values]}
+    },
+    "string_value_strindex": lambda _: {},  # profiles only: absent for other signals (specification 1.10.0)
+}
+
+
+def any_value_json(value: AnyValue) -> Json:
+    """The value as OTLP JSON: integers as decimal strings, bytes as base64, NaN and infinities by name, unset as {}."""
+    kind = value.WhichOneof("value")
+    return {} if kind is None else _JSON_OF_KIND[kind](value)
+
+
+def text_of(value: AnyValue) -> str:
+    """The flat text of a value: a string bare, anything else as compact OTLP JSON."""
+    if value.HasField("string_value"):
+        return value.string_value
+    return orjson.dumps(any_value_json(value)).decode()
+
+
+def flat(attributes: Iterable[KeyValue]) -> dict[str, str]:
+    """Attributes by key in flat text; of duplicate keys the first counts."""
+    result: dict[str, str] = {}
+    for attribute in attributes:
+        if attribute.key not in result:
+            result[attribute.key] = text_of(attribute.value)
+    return result
+
+
+def _value_of_json(document: Json) -> AnyValue | None:
+    """The AnyValue that OTLP JSON describes, or None when the document is not one."""
+    if not isinstance(document, dict) or len(document) != 1:
+        return AnyValue() if document == {} else None
+    ((kind, content),) = document.items()
+    try:
+        return _VALUE_OF_KIND[kind](content)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _required(value: AnyValue | None) -> AnyValue:
+    if value is None:
+        raise ValueError("not an AnyValue")
+    return value
+
+
+def _array_of_json(content: Json) -> AnyValue:
+    value = AnyValue()
+    value.array_value.values.extend(_required(_value_of_json(x)) for x in content["values"])
+    return value
+
+
+def _kvlist_of_json(content: Json) -> AnyValue:
+    value = AnyValue()
+    value.kvlist_value.values.extend(
+        KeyValue(key=x["key"], value=_required(_value_of_json(x["value"]))) for x in content["values"]
+    )
+    return value
+
+
+_VALUE_OF_KIND: dict[str, Callable[[Json], AnyValue]] = {
+    "stringValue": lambda c: AnyValue(string_value=c),
+    "boolValue": lambda c: AnyValue(bool_value=c),
+    "intValue": lambda c: AnyValue(int_value=int(c)),
+    "doubleValue": lambda c: AnyValue(double_value=float(c)),
+    "bytesValue": lambda c: AnyValue(bytes_value=base64.b64decode(c, validate=True)),
+    "arrayValue": _array_of_json,
+    "kvlistValue": _kvlist_of_json,
+}
+
+
+def _plain_forms(text: str) -> Iterable[AnyValue]:
+    """The booleans and numbers that a person means by ``text``."""
+    if text in ("true", "false"):
+        yield AnyValue(bool_value=text == "true")
+    try:
+        number = int(text)
+    except ValueError:
+        pass
+    else:
+        if -(2**63) <= number < 2**63:
+            yield AnyValue(int_value=number)
+    try:
+        yield AnyValue(double_value=float(text))
+    except (ValueError, OverflowError):
+        return
+
+
+def values_of_text(text: str) -> list[AnyValue]:
+    """Every value whose flat text is ``text``, and the numbers or boolean that it spells.
+
+    Used by attribute filters: ``500`` means the string, the integer and the double.
+    """
+    found = [AnyValue(string_value=text), *_plain_forms(text)]
+    if text.startswith("{"):
+        try:
+            value = _value_of_json(orjson.loads(text))
+        except orjson.JSONDecodeError:
+            value = None
+        if value is not None:
+            found.append(value)
+    return found
+
+
+def wire_forms(key: str, text: str) -> list[bytes]:
+    """The wire bytes of every attribute that a filter ``key = text`` means, as OpenTelemetry SDKs encode them."""
+    return [KeyValue(key=key, value=value).SerializeToString() for value in values_of_text(text)]
