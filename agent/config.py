@@ -1,1 +1,268 @@
-"""The agent's configuration."""
+"""The agent's configuration: every key, its default and its meaning, and what cannot be."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from agent import fields, machine, settings
+from agent.endpoint import Endpoint
+from agent.fields import DurationField, EndpointField, Name, PathField, PemFile, SizeField, SpiffePattern, at_least
+from agent.quantity import ByteSize, Duration
+
+_SECOND = Duration.of("1s")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+class Agent(_Section):
+    """Who this agent is and which services are its own."""
+
+    id: Name = fields.machine_key(machine.hostname, "the host's name", "What the colony calls this agent")
+    services: tuple[Name, ...] = fields.key((), "The node's own services; others are refused. Empty: every service is")
+
+
+class Keepalive(_Section):
+    """HTTP/2 pings: ours to quiet clients, and how often we bear theirs."""
+
+    time: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("2h"), "A client that has been silent this long is pinged"
+    )
+    timeout: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("20s"), "A pinged client that does not answer within this is cut off"
+    )
+    min_time: DurationField = fields.key(Duration.of("10s"), "A client that pings more often than this is cut off")
+    permit_without_stream: bool = fields.key(True, "Whether clients may ping while they send nothing")
+
+
+class OtlpGrpc(_Section):
+    """OTLP over gRPC."""
+
+    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4317), "Where OTLP over gRPC is received")
+    max_recv_msg_size_mib: int = fields.key(64, "The largest request, in MiB, after decompression", ge=1, le=1024)
+    max_concurrent_streams: int = fields.key(64, "Requests at a time per connection", ge=1, le=65536)
+    keepalive: Keepalive = Field(default_factory=Keepalive, description="HTTP/2 pings")
+
+    @property
+    def max_recv_msg_bytes(self) -> int:
+        """The largest request in bytes."""
+        return self.max_recv_msg_size_mib << 20
+
+
+class OtlpHttp(_Section):
+    """OTLP over HTTP."""
+
+    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4318), "Where OTLP over HTTP is received")
+    max_request_body_size: Annotated[SizeField, at_least(ByteSize(1024))] = fields.key(
+        ByteSize.of("64MiB"), "The largest request body, before and after decompression"
+    )
+
+
+class Otlp(_Section):
+    """The way in."""
+
+    grpc: OtlpGrpc = Field(default_factory=OtlpGrpc, description="OTLP over gRPC")
+    http: OtlpHttp = Field(default_factory=OtlpHttp, description="OTLP over HTTP")
+
+
+class QueryTls(_Section):
+    """The query door's certificate, and whose clients it lets in."""
+
+    cert_file: PemFile = Field(description="The agent's certificate chain, PEM")
+    key_file: PemFile = Field(description="Its private key, PEM")
+    client_ca_file: PemFile = Field(description="The authorities whose client certificates count, PEM")
+
+
+class Query(_Section):
+    """The way out."""
+
+    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4319), "Where TelemetryQuery answers")
+    allowed_peers: tuple[SpiffePattern, ...] = fields.key(
+        ("spiffe://coral/colony/*",), "SPIFFE ids that may ask; a final * stands for one segment. Needs query.tls"
+    )
+    default_window: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("5m"), "What a query without times looks back on"
+    )
+    max_limit: int = fields.key(1000, "The most rows in a page, and the default", ge=1, le=100_000)
+    max_duration: Annotated[DurationField, at_least(Duration.of("10ms"))] = fields.key(
+        Duration.of("10s"), "A query that takes longer is stopped"
+    )
+    max_concurrent: int = fields.key(8, "Queries at a time; more are told to come again", ge=1, le=1024)
+    max_reply_bytes: Annotated[SizeField, at_least(ByteSize.of("64KiB"))] = fields.key(
+        ByteSize.of("4MiB"), "The largest reply; a page is cut before it"
+    )
+    tls: QueryTls | None = Field(default=None, description="Mutual TLS; plaintext only on loopback or a unix socket")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.tls is None and not self.endpoint.is_local:
+            raise ValueError(
+                f'query.endpoint = "{self.endpoint}": off this machine without query.tls anyone may ask; '
+                "set query.tls.{cert_file,key_file,client_ca_file}, or write a loopback address"
+            )
+        return self
+
+
+class Store(_Section):
+    """What is kept, where and for how long."""
+
+    dir: PathField = fields.machine_key(
+        lambda: machine.state_directory(os.environ),
+        "`$XDG_STATE_HOME/coral-agent`, else `~/.local/state/coral-agent`; `/var/lib/coral-agent` as root",
+        "Where telemetry lies",
+    )
+    retention: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("1h"), "Telemetry is kept at least this long after it arrived, unless max_bytes is reached"
+    )
+    segment: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("5m"), "Telemetry is retired in slices of this length"
+    )
+    max_bytes: Annotated[SizeField, at_least(ByteSize.of("1MiB"))] = fields.key(
+        ByteSize.of("8GiB"), "The disk budget; the oldest slices go first"
+    )
+    memory_limit: Annotated[SizeField, at_least(ByteSize.of("16MiB"))] = fields.machine_key(
+        lambda: fields.whole_mib(64, machine.memory_bytes() / 4, 256),
+        "a quarter of the memory (of the cgroup's limit), 64MiB to 256MiB",
+        "What DuckDB may use",
+    )
+    threads: int = fields.key(1, "DuckDB's threads", ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.segment > self.retention:
+            raise ValueError(
+                f'store.segment = "{self.segment}": longer than store.retention = "{self.retention}"; '
+                f'write at most "{self.retention}"'
+            )
+        return self
+
+
+class Limits(_Section):
+    """What one request, and all that wait, may hold."""
+
+    max_records: int = fields.key(65536, "Spans, data points or log records in one request", ge=1, le=10_000_000)
+    queue_bytes: Annotated[SizeField, at_least(ByteSize.of("64KiB"))] = fields.machine_key(
+        lambda: fields.whole_mib(64, machine.memory_bytes() / 8, 256),
+        "an eighth of the memory (of the cgroup's limit), 64MiB to 256MiB",
+        "Requests waiting to be stored; when full, senders are told to retry",
+    )
+
+
+def _stage(value: object) -> object:
+    if value == "ingest":
+        raise ValueError('this release scrubs as telemetry leaves, not before it is stored; write "query"')
+    return value
+
+
+class Scrub(_Section):
+    """How personal data is taken out of what leaves."""
+
+    profile: Literal["default", "strict", "off"] = fields.key("default", "Which rules: default, strict, or off for none")
+    stage: Annotated[Literal["query"], BeforeValidator(_stage)] = fields.key(
+        "query", "Where: query stores raw and scrubs what leaves"
+    )
+    allow_keys: tuple[Name, ...] = fields.key((), "Attribute keys that no rule touches")
+    hmac_key_file: PathField | None = fields.key(
+        None, "The key that makes pseudonyms; made in store.dir when absent. Share it to link across agents"
+    )
+
+
+class Admin(_Section):
+    """Metrics and health."""
+
+    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4320), "Where /metrics, /livez and /readyz answer")
+
+
+class Log(_Section):
+    """The agent's own log, on standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(fields.lower)] = fields.key(
+        "info", "The least severity: debug, info, warning or error"
+    )
+    format: Annotated[Literal["console", "json"], BeforeValidator(fields.lower)] = fields.key("console", "console or json")
+
+
+class Config(BaseSettings):
+    """The whole configuration. ``Config()`` is the defaults; ``Config.load`` asks the file and the environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, case_sensitive=True, validate_default=False)
+
+    agent: Agent = Field(default_factory=Agent)
+    otlp: Otlp = Field(default_factory=Otlp)
+    query: Query = Field(default_factory=Query)
+    store: Store = Field(default_factory=Store)
+    limits: Limits = Field(default_factory=Limits)
+    scrub: Scrub = Field(default_factory=Scrub)
+    admin: Admin = Field(default_factory=Admin)
+    log: Log = Field(default_factory=Log)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but the arguments: only ``load`` reads the machine."""
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Config:
+        """The command line's ``overrides`` over the environment over the file over the defaults.
+
+        Raises:
+            ConfigError: every problem at once, one a line.
+        """
+        file = settings.find_file(path, environ)
+        from_environment, problems = settings.read_environment(cls, environ)
+        machine_defaults = {"store": {"dir": machine.state_directory(environ)}}
+        layers = (overrides or {}, from_environment, settings.read_file(file), machine_defaults)
+        try:
+            sources = tuple(InitSettingsSource(cls, dict(layer)) for layer in layers)
+            config = cls(_build_sources=(sources, {}))  # type: ignore[call-arg] # BaseSettings has it, mypy sees keys only
+        except ValidationError as error:
+            problems += settings.problems_of(error, cls, from_environment)
+        if problems:
+            raise settings.refusal(problems, file)
+        return config
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = [*self._shared_endpoints(), *self._requests_that_never_fit()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _shared_endpoints(self) -> list[str]:
+        listening = {
+            "otlp.grpc.endpoint": self.otlp.grpc.endpoint,
+            "otlp.http.endpoint": self.otlp.http.endpoint,
+            "query.endpoint": self.query.endpoint,
+            "admin.endpoint": self.admin.endpoint,
+        }
+        return [
+            f'{later} = "{endpoint}": also {earlier}; write another port'
+            for (earlier, other), (later, endpoint) in itertools.combinations(listening.items(), 2)
+            if endpoint == other and (endpoint.port or endpoint.unix_path)
+        ]
+
+    def _requests_that_never_fit(self) -> list[str]:
+        largest = {
+            "otlp.grpc.max_recv_msg_size_mib": ByteSize(self.otlp.grpc.max_recv_msg_bytes),
+            "otlp.http.max_request_body_size": self.otlp.http.max_request_body_size,
+        }
+        return [
+            f'limits.queue_bytes = "{self.limits.queue_bytes}": less than {name} lets in; write at least "{size}"'
+            for name, size in largest.items()
+            if size > self.limits.queue_bytes
+        ]

@@ -66,7 +66,9 @@ class Instruments:
             "coral_agent_segments_retired", "segments retired, by age or by budget", ["reason"], registry=self.registry
         )
         self.segments_quarantined = Counter(
-            "coral_agent_segments_quarantined", "segments set aside because they could not be read", registry=self.registry
+            "coral_agent_segments_quarantined",
+            "segments set aside because they could not be read",
+            registry=self.registry,
         )
 
     def _open_query(self) -> None:
@@ -77,6 +79,4 @@ class Instruments:
         self.scrub_hits = Counter(
             "coral_agent_scrub_hits", "values a scrub rule changed", ["signal", "rule", "mode"], registry=self.registry
         )
-        self.peer_denied = Counter(
-            "coral_agent_peer_denied", "calls refused because of who asked", registry=self.registry
-        )
+        self.peer_denied = Counter("coral_agent_peer_denied", "calls refused because of who asked", registry=self.registry)

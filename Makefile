@@ -1,0 +1,57 @@
+# One command each. CI calls `make check` and nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?=
+
+.PHONY: run test check setup bench proto requirements format lint imports types clean
+
+## Start an agent on its defaults; everything it needs is installed first.
+run: $(VENV)/.ready
+	$(BIN)/coral-agent run $(if $(CONFIG),--config $(CONFIG))
+
+## All tests.
+test: $(VENV)/.ready
+	$(BIN)/pytest
+
+## All that CI runs, cheapest first; a test that lacks its Debian package fails here instead of skipping.
+check: $(VENV)/.ready format lint imports types
+	CORAL_CHECK=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports
+
+types: $(VENV)/.ready
+	$(BIN)/mypy
+
+## The parts and the whole house under load; results go to bench/results/.
+bench: $(VENV)/.ready
+	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
+	$(BIN)/python -m bench.house
+
+## Generate code from proto/; a test compares what is committed.
+proto: $(VENV)/.ready
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto proto/coral/agent/v1/telemetry_query.proto
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto proto/otlp_columns/otlp_columns.proto
+
+## Resolve again, from releases that are a week old or more.
+requirements: $(VENV)/.ready
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

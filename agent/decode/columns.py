@@ -1,0 +1,149 @@
+"""OTLP requests to Arrow, one way for every signal: trimmed descriptor, record batch, flat columns.
+
+``flatten`` decodes a whole group of requests in one call, since a call costs more than the rows of a small request (0.57 ms
+for one request of 512 spans, 0.27 ms each in a group).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import ptars
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf.message import Message
+from otlp_columns import otlp_columns_pb2
+
+from agent import schema, services
+
+_POOL = ptars.HandlerPool([otlp_columns_pb2.DESCRIPTOR])
+
+
+class Undecodable(ValueError):
+    """At least one payload of the group is not OTLP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records come from: Resource and scope as wire bytes (None: absent), their schema URLs, and the service."""
+
+    hash: int
+    service_name: str
+    resource: bytes | None
+    resource_schema_url: str
+    scope: bytes | None
+    scope_schema_url: str
+
+
+@lru_cache(maxsize=4096)
+def origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, scope_url: str) -> Origin | None:
+    """The Origin of these parts, or None when the Resource's bytes are not a Resource."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (resource, resource_url.encode(), scope, scope_url.encode()):
+        digest.update(b"-" if part is None else b"%d:" % len(part))
+        digest.update(part or b"")
+    try:
+        name = services.service_name(resource)
+    except ValueError:
+        return None
+    service = services.normal(name) or services.UNKNOWN_SERVICE
+    return Origin(int.from_bytes(digest.digest(), "little"), service, resource, resource_url, scope, scope_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """Records of a group side by side.
+
+    ``columns`` are the fields of the record message. ``request`` and ``scope`` say, per record, which payload it stood in
+    and which entry of ``origins`` it belongs to; an entry is None when its Resource does not parse.
+    """
+
+    columns: pa.StructArray
+    request: pa.Array
+    scope: pa.Array
+    origins: list[Origin | None]
+
+
+def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
+    """The records of all payloads.
+
+    Args:
+        payloads: requests of one signal, protobuf.
+        message: the trimmed message of that signal's request.
+
+    Raises:
+        Undecodable: at least one payload is not OTLP; which one is not known.
+    """
+    try:
+        batch = _POOL.get_for_message(message.DESCRIPTOR).list_to_record_batch(list(payloads))
+    except ValueError as error:
+        raise Undecodable(str(error)) from error
+    resources = batch.column(0)
+    resource = resources.flatten()
+    scopes = resource.field(1)
+    scope = scopes.flatten()
+    records = scope.field(1)
+    resource_of_scope = scopes.value_parent_indices()
+    request_of_scope = resources.value_parent_indices().take(resource_of_scope)
+    scope_of_record = records.value_parent_indices()
+    origins = [
+        origin_of(*parts)
+        for parts in zip(
+            resource.field(0).take(resource_of_scope).to_pylist(),
+            resource.field(2).take(resource_of_scope).to_pylist(),
+            scope.field(0).to_pylist(),
+            scope.field(2).to_pylist(),
+            strict=True,
+        )
+    ]
+    return Flat(records.flatten(), request_of_scope.take(scope_of_record), scope_of_record, origins)
+
+
+def origins_batch(origins: Sequence[Origin]) -> pa.RecordBatch:
+    """Origins as rows of ``schema.ORIGINS``."""
+    names = schema.ORIGINS.names
+    return pa.RecordBatch.from_pydict({n: [getattr(o, n) for o in origins] for n in names}, schema=schema.ORIGINS)
+
+
+def all_of_length(ids: pa.Array, length: int) -> bool:
+    """Whether every id has this length: one comparison of the offsets, twenty times faster than measuring each."""
+    if not len(ids):
+        return True
+    offsets = pa.Array.from_buffers(pa.int32(), len(ids) + 1, [None, ids.buffers()[1]], offset=ids.offset)
+    first = offsets[0].as_py()
+    wanted = pa.arange(first, first + length * len(ids) + 1, length).cast(pa.int32())
+    return bool(offsets.equals(wanted))
+
+
+def words(ids: pa.Array) -> pa.Array:
+    """The 64-bit little-endian words of ids without nulls whose lengths are multiples of eight, one after another."""
+    if not len(ids):
+        return pa.array([], pa.uint64())
+    offsets = pa.Array.from_buffers(pa.int32(), len(ids) + 1, [None, ids.buffers()[1]], offset=ids.offset)
+    first, last = offsets[0].as_py(), offsets[len(ids)].as_py()
+    return pa.Array.from_buffers(pa.uint64(), (last - first) // 8, [None, ids.buffers()[2].slice(first, last - first)])
+
+
+def halves(ids: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """The first and the second eight bytes of sixteen-byte ids, as words."""
+    both = words(ids)
+    return both.take(pa.arange(0, 2 * len(ids), 2)), both.take(pa.arange(1, 2 * len(ids), 2))
+
+
+def optional_words(ids: pa.Array) -> pa.Array:
+    """Ids of eight bytes or none as words; null where there is none."""
+    if all_of_length(ids, 8):
+        return words(ids)
+    present = pc.equal(pc.binary_length(ids), 8)
+    fixed = pc.if_else(present, ids, pa.scalar(None, pa.binary())).cast(pa.binary(8))
+    return pa.Array.from_buffers(pa.uint64(), len(fixed), fixed.buffers(), offset=fixed.offset)
+
+
+def origin_columns(flat: Flat) -> dict[str, pa.Array]:
+    """The columns every signal has from its origin: ``origin`` and ``service_name``."""
+    hashes = pa.array([origin.hash if origin else 0 for origin in flat.origins], pa.uint64())
+    names = pa.array([origin.service_name if origin else "" for origin in flat.origins], pa.string())
+    return {"origin": hashes.take(flat.scope), "service_name": names.take(flat.scope)}

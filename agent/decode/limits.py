@@ -1,0 +1,142 @@
+"""How many records stand in an OTLP request, before anything of it is parsed.
+
+A full parse of 10 MiB of empty spans costs 880 MiB. Counting parses only the envelopes and leaves records as bytes: 195 MiB
+for the same body, so bodies over ``LAZY_BYTES`` (40 MiB of memory at the worst) are walked field by field instead, which
+costs no memory and stops at the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+from otlp_columns import otlp_columns_pb2
+
+from agent import errors
+from agent.batch import Signal
+
+LAZY_BYTES = 2 << 20
+
+_MALFORMED = "the body is not an OTLP request: send the protobuf bytes of Export…ServiceRequest, uncut"
+_RECORD_WORD = {Signal.TRACES: "spans", Signal.METRICS: "metrics", Signal.LOGS: "log records"}
+_RESOURCES, _CHILDREN = 1, 2  # field numbers: of the request; of the resource and the scope part
+_LENGTH_DELIMITED = 2  # wire type
+_GROUP_STEPS = {3: 1, 4: -1}  # by wire type: into a group, out of it
+_FIXED_BYTES = {1: 8, 5: 4}  # by wire type
+_FIELDS_PER_RECORD = 7
+"""A resource part with nothing but one span has seven fields on all levels: more per record is no request of this size."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How often each level occurs."""
+
+    resources: int = 0
+    scopes: int = 0
+    records: int = 0
+
+
+def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
+    """The number of spans, log records or metrics in ``payload``.
+
+    Resource and scope parts are held to the same limit, each by themselves, so that empty ones cannot be multiplied.
+
+    Raises:
+        TooLarge: more than ``max_records`` of a level.
+        MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
+    """
+    counts = _parse(payload) if len(payload) <= LAZY_BYTES else _walk(payload, max_records)
+    levels = ((counts.records, _RECORD_WORD[signal]), (counts.scopes, "scopes"), (counts.resources, "resources"))
+    for count, word in levels:
+        if count > max_records:
+            raise errors.TooLarge(_over(f"{count} {word}", max_records))
+    return counts.records
+
+
+def _over(what: str, max_records: int) -> str:
+    return f"the request has {what}, limits.max_records allows {max_records}: send smaller batches"
+
+
+def _parse(payload: bytes) -> _Counts:
+    try:
+        request = otlp_columns_pb2.CountRequest.FromString(payload)
+    except DecodeError:
+        raise errors.MalformedExport(_MALFORMED) from None
+    counts = _Counts(resources=len(request.resources))
+    for resource in request.resources:
+        counts.scopes += len(resource.scopes)
+        counts.records += sum(len(scope.records) for scope in resource.scopes)
+    return counts
+
+
+def _walk(payload: bytes, max_records: int) -> _Counts:
+    """As ``_parse``, but stops once a level is over the limit: its count is then the limit plus one."""
+    counts = _Counts()
+    budget = [_FIELDS_PER_RECORD * max_records]
+    for resource_start, resource_end in _children(payload, _RESOURCES, 0, len(payload), budget):
+        counts.resources += 1
+        for scope_start, scope_end in _children(payload, _CHILDREN, resource_start, resource_end, budget):
+            counts.scopes += 1
+            for _ in _children(payload, _CHILDREN, scope_start, scope_end, budget):
+                counts.records += 1
+                if counts.records > max_records:
+                    return counts
+            if counts.scopes > max_records:
+                return counts
+        if counts.resources > max_records:
+            return counts
+    if budget[0] < 0:
+        raise errors.TooLarge(_over(f"more than {_FIELDS_PER_RECORD * max_records} fields around its records", max_records))
+    return counts
+
+
+def _children(payload: bytes, number: int, at: int, end: int, budget: list[int]) -> Iterator[tuple[int, int]]:
+    """Where the sub-messages in field ``number`` of the message ``[at, end)`` start and end.
+
+    ``budget[0]`` is what is left of the fields that may be looked at; when it is used up the walk ends early.
+    """
+    child = number << 3 | _LENGTH_DELIMITED
+    group_depth = 0
+    while at < end and budget[0] >= 0:
+        budget[0] -= 1
+        # Nine fields of ten are a child of 128 bytes to 16 KiB: read without a call, each takes a third of the time.
+        if payload[at] == child and end - at > 2 and payload[at + 2] < 0x80 <= payload[at + 1]:
+            tag, size, at = child, payload[at + 1] & 0x7F | payload[at + 2] << 7, at + 3
+        else:
+            tag, size, at = _field(payload, at, end)
+        group_depth += _GROUP_STEPS.get(tag & 7, 0)
+        if size > end - at or group_depth < 0:
+            raise errors.MalformedExport(_MALFORMED)
+        if tag == child and not group_depth:
+            yield at, at + size
+        at += size
+    if group_depth and budget[0] >= 0:
+        raise errors.MalformedExport(_MALFORMED)
+
+
+def _field(payload: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """The tag of the field at ``at``, how long its octets are and where they start; a varint is read over."""
+    tag, at = _varint(payload, at, end)
+    wire_type = tag & 7
+    if tag >> 3 == 0 or wire_type > 5:
+        raise errors.MalformedExport(_MALFORMED)
+    if wire_type == _LENGTH_DELIMITED:
+        size, at = _varint(payload, at, end)
+        return tag, size, at
+    if wire_type == 0:
+        return tag, 0, _varint(payload, at, end)[1]
+    return tag, _FIXED_BYTES.get(wire_type, 0), at
+
+
+def _varint(payload: bytes, at: int, end: int) -> tuple[int, int]:
+    """The varint at ``at`` and where it ends."""
+    result = shift = 0
+    while at < end and shift < 70:
+        byte = payload[at]
+        at += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, at
+        shift += 7
+    raise errors.MalformedExport(_MALFORMED)

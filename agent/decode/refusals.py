@@ -1,0 +1,89 @@
+"""Bad records set aside: checks over columns, each with its reason, and the counts per request that become Receipts.
+
+A check is a mask over the whole group, so that a group without a bad record pays one comparison per check.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from agent.batch import Receipt
+from agent.decode.columns import Flat
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One way for a record to be bad.
+
+    ``bad`` gives the mask of bad records, or None when there is none. ``reason`` is the label that counters carry; ``hint``
+    tells the sender what would be right.
+    """
+
+    reason: str
+    hint: str
+    bad: Callable[[Flat], pa.Array | None]
+
+
+def some(mask: pa.Array) -> pa.Array | None:
+    """The mask when it marks anything."""
+    return mask if mask.true_count else None
+
+
+def unreadable_resource(flat: Flat) -> pa.Array | None:
+    """Records whose Resource does not parse."""
+    if None not in flat.origins:
+        return None
+    return pa.array([origin is None for origin in flat.origins]).take(flat.scope)
+
+
+def foreign(owns: Callable[[str], bool]) -> Callable[[Flat], pa.Array | None]:
+    """Records of a service that is not one of ours."""
+
+    def bad(flat: Flat) -> pa.Array | None:
+        ours = [origin is None or owns(origin.service_name) for origin in flat.origins]
+        return None if all(ours) else pc.invert(pa.array(ours).take(flat.scope))
+
+    return bad
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Counts of refused records, by request and reason."""
+
+    counts: dict[int, Counter[str]] = field(default_factory=dict)
+    hints: dict[str, str] = field(default_factory=dict)
+
+    def note(self, check: Check, requests: pa.Array) -> None:
+        """Count one refusal for each entry of ``requests``."""
+        self.hints[check.reason] = check.hint
+        for entry in pc.value_counts(requests).to_pylist():
+            self.counts.setdefault(entry["values"], Counter())[check.reason] += entry["counts"]
+
+    def receipts(self, totals: Sequence[int], noun: str) -> list[Receipt]:
+        """One Receipt per request; ``totals`` are the records each held."""
+        return [self._receipt(total, self.counts.get(i, {}), noun) for i, total in enumerate(totals)]
+
+    def _receipt(self, total: int, counts: Mapping[str, int], noun: str) -> Receipt:
+        if not counts:
+            return Receipt(total)
+        refused = sum(counts.values())
+        reasons = "; ".join(f"{count} {self.hints[reason]}" for reason, count in counts.items())
+        return Receipt(total - refused, dict(counts), f"{refused} of {total} {noun} refused: {reasons}")
+
+
+def sift(flat: Flat, checks: Sequence[Check]) -> tuple[Flat, Refusals]:
+    """The good records, and why the others are not: each refused record counts once, under its first reason."""
+    refusals = Refusals()
+    for check in checks:
+        bad = check.bad(flat)
+        if bad is None:
+            continue
+        refusals.note(check, flat.request.filter(bad))
+        good = pc.invert(bad)
+        flat = Flat(flat.columns.filter(good), flat.request.filter(good), flat.scope.filter(good), flat.origins)
+    return flat, refusals

@@ -1,0 +1,89 @@
+"""Spans: what makes one valid, and which columns it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from otlp_columns import otlp_columns_pb2
+
+from agent import schema
+from agent.batch import Signal
+from agent.decode import columns
+from agent.decode.columns import Flat
+from agent.decode.group import Decoder
+from agent.decode.refusals import Check, foreign, some, unreadable_resource
+
+LATEST_NS = 2**63 - 1
+"""Times are signed inside: a later one (after the year 2262) is refused rather than wrapped."""
+
+
+def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
+    def bad(flat: Flat) -> pa.Array | None:
+        ids = flat.columns.field(field)
+        if columns.all_of_length(ids, allowed[0]):
+            return None
+        return some(pc.invert(pc.is_in(pc.binary_length(ids), pa.array(allowed, pa.int32()))))
+
+    return bad
+
+
+def _zero_trace_id(flat: Flat) -> pa.Array | None:
+    high, low = columns.halves(flat.columns.field("trace_id"))
+    return some(pc.equal(pc.bit_wise_or(high, low), pa.scalar(0, pa.uint64())))
+
+
+def _zero_span_id(flat: Flat) -> pa.Array | None:
+    return some(pc.equal(columns.words(flat.columns.field("span_id")), pa.scalar(0, pa.uint64())))
+
+
+def _late(flat: Flat) -> pa.Array | None:
+    latest = pa.scalar(LATEST_NS, pa.uint64())
+    start, end = (flat.columns.field(f"{edge}_time_unix_nano") for edge in ("start", "end"))
+    return some(pc.or_(pc.greater(start, latest), pc.greater(end, latest)))
+
+
+def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+    trace_hint = "with a trace_id that is not 16 bytes or is all zeros"
+    span_hint = "with a span_id that is not 8 bytes or is all zeros"
+    return (
+        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_trace_id", trace_hint, _wrong_length("trace_id", 16)),
+        Check("invalid_trace_id", trace_hint, _zero_trace_id),
+        Check("invalid_span_id", span_hint, _wrong_length("span_id", 8)),
+        Check("invalid_span_id", span_hint, _zero_span_id),
+        Check(
+            "invalid_parent_span_id",
+            "with a parent_span_id that is neither empty nor 8 bytes",
+            _wrong_length("parent_span_id", 8, 0),
+        ),
+        Check("invalid_time", "with a time after the year 2262", _late),
+        Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
+    )
+
+
+def _rows(flat: Flat) -> pa.RecordBatch:
+    """Columns of ``schema.SPANS`` but for ``arrival``; every record is valid."""
+    column = flat.columns.field
+    high, low = columns.halves(column("trace_id"))
+    start = column("start_time_unix_nano").cast(pa.int64())
+    status_message, status_code = column("status").flatten()
+    filled = {
+        **columns.origin_columns(flat),
+        "trace_id_high": high,
+        "trace_id_low": low,
+        "span_id": columns.words(column("span_id")),
+        "parent_span_id": columns.optional_words(column("parent_span_id")),
+        "start_time_ns": start,
+        "duration_ns": pc.subtract(column("end_time_unix_nano").cast(pa.int64()), start),
+        "status_code": status_code,
+        "status_message": status_message,
+    }
+    names = [name for name in schema.SPANS.names if name != "arrival"]
+    return pa.RecordBatch.from_arrays([filled[n] if n in filled else column(n) for n in names], names=names)
+
+
+def span_decoder(owns: Callable[[str], bool]) -> Decoder:
+    """The decoder of trace exports; spans of services that are not ours are refused."""
+    return Decoder(Signal.TRACES, otlp_columns_pb2.Traces, _checks(owns), _rows, "spans")

@@ -1,0 +1,82 @@
+"""How the configuration's values are checked: each type's message says what would be right."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainValidator
+
+from agent.endpoint import Endpoint
+from agent.quantity import ByteSize, Duration
+
+_SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)*(/\*)?")
+
+
+def at_least(least: Duration | ByteSize) -> AfterValidator:
+    """A lower bound for a duration or a size."""
+
+    def check(value: int) -> int:
+        if value < least:
+            raise ValueError(f'write at least "{least}"')
+        return value
+
+    return AfterValidator(check)
+
+
+def _endpoint(value: object) -> Endpoint:
+    return value if isinstance(value, Endpoint) else Endpoint.parse(value if isinstance(value, str) else "")
+
+
+def _absolute(value: Path) -> Path:
+    return value.expanduser().absolute()
+
+
+def _readable(value: Path) -> Path:
+    if not (value.is_file() and os.access(value, os.R_OK)):
+        raise ValueError("no such file, or not readable by this user; write the path of a PEM file")
+    return value
+
+
+def _spiffe_pattern(value: str) -> str:
+    if not _SPIFFE.fullmatch(value):
+        raise ValueError('write SPIFFE ids, like "spiffe://coral/colony/c1", with * only as the whole last segment')
+    return value
+
+
+def _visible(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("write a name that can be seen")
+    return value
+
+
+def lower(value: object) -> object:
+    """A word in lower case, for a choice that people also write in upper case."""
+    return value.lower() if isinstance(value, str) else value
+
+
+EndpointField = Annotated[Endpoint, PlainValidator(_endpoint)]
+DurationField = Annotated[Duration, PlainValidator(Duration.of)]
+SizeField = Annotated[ByteSize, PlainValidator(ByteSize.of)]
+PathField = Annotated[Path, AfterValidator(_absolute)]
+PemFile = Annotated[Path, AfterValidator(_absolute), AfterValidator(_readable)]
+Name = Annotated[str, AfterValidator(_visible)]
+SpiffePattern = Annotated[str, AfterValidator(_spiffe_pattern)]
+
+
+def key(default: Any, meaning: str, **limits: int) -> Any:  # noqa: ANN401 as pydantic's Field
+    """A key with its default and meaning; ``ge`` and ``le`` bound a number."""
+    return Field(default, description=meaning, **limits)  # type: ignore[call-overload] # of the limits' values
+
+
+def machine_key(default: Callable[[], Any], said: str, meaning: str) -> Any:  # noqa: ANN401 as pydantic's Field
+    """A key whose default is the machine's; ``said`` tells it in words."""
+    return Field(default_factory=default, description=meaning, json_schema_extra={"default": said})
+
+
+def whole_mib(least_mib: int, size_bytes: float, most_mib: int) -> ByteSize:
+    """``size_bytes`` within bounds and in whole MiB, so that it reads well."""
+    return ByteSize(max(least_mib, min(most_mib, int(size_bytes) >> 20)) << 20)

@@ -1,0 +1,86 @@
+"""Found rows to a response that fits: a page is cut before it is too large, a single row that is too large is shortened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from agent.query import sql
+from agent.query.page import PageToken, Position
+from agent.query.plan import Plan
+from agent.query.rows import Row, Shape
+from agent.query.search import Found
+
+_ENVELOPE_BYTES = 4096
+"""Room for everything in a response but its rows: token, total, warnings."""
+
+_FRAMING_BYTES = 16
+"""A field's tag and length, and what packing a row into its scope adds."""
+
+_MAX_TOTAL = 2**31 - 1
+
+
+class Response(Protocol):
+    """The fields that every query's response has."""
+
+    total_count: int
+    has_more: bool
+    next_page_token: str
+    total_is_exact: bool
+    otlp: bytes
+
+
+@dataclass(slots=True)
+class Page:
+    """What of a search goes into one response: flat messages, or OTLP bytes."""
+
+    messages: list[Message]
+    otlp: bytes
+    rows: list[Row]
+    has_more: bool
+    warnings: list[str]
+
+
+def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
+    """As many rows as fit ``max_bytes``, at least one."""
+    room = max_bytes - _ENVELOPE_BYTES
+    rows: list[Row] = []
+    messages: list[Message] = []
+    warnings = list(found.warnings)
+    for row in found.rows:
+        shown = row
+        message = None if plan.otlp else shape.flat(row)
+        size = _size(shape, row, message)
+        if size > room and not rows:
+            shown = shape.shorten(row, room // 2)
+            message = None if plan.otlp else shape.flat(shown)
+            size = _size(shape, shown, message)
+            warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
+        elif size > room:
+            break
+        room -= size
+        rows.append(shown)
+        if message is not None:
+            messages.append(message)
+    has_more = found.has_more or len(rows) < len(found.rows)
+    return Page(messages, shape.otlp(rows) if plan.otlp else b"", rows, has_more, warnings)
+
+
+def _size(shape: Shape, row: Row, message: Message | None) -> int:
+    size = len(shape.otlp([row])) if message is None else message.ByteSize()
+    return size + _FRAMING_BYTES
+
+
+def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:
+    """Totals, token and OTLP bytes of a response."""
+    response.total_count = min(found.total, _MAX_TOTAL)
+    response.total_is_exact = found.total_is_exact and found.total <= _MAX_TOTAL
+    response.has_more = page.has_more
+    response.otlp = page.otlp
+    if page.has_more and page.rows:
+        last = page.rows[-1]
+        position = Position(last[sql.key_column(plan)], last["arrival"])
+        token = PageToken(plan.fingerprint, plan.window, position, (response.total_count, response.total_is_exact))
+        response.next_page_token = token.encode()

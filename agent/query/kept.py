@@ -1,0 +1,73 @@
+"""What is kept, per signal and service: the answer of GetDataInfo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coral.agent.v1 import telemetry_query_pb2 as api
+
+from agent import schema
+from agent.batch import Signal
+from agent.query import sql
+from agent.scrub.scrubber import Scrubber
+from agent.store.reader import Reading, SegmentUnreadable
+
+
+@dataclass(slots=True)
+class Kept:
+    """Rows, and the earliest and latest event time among them."""
+
+    rows: int = 0
+    earliest_ns: int = 2**63 - 1
+    latest_ns: int = 0
+
+    def add(self, rows: int, earliest_ns: int, latest_ns: int) -> None:
+        """Count more rows in."""
+        self.rows += rows
+        self.earliest_ns = min(self.earliest_ns, earliest_ns)
+        self.latest_ns = max(self.latest_ns, latest_ns)
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What a reading found, by signal and scrubbed service name."""
+
+    services: dict[Signal, dict[str, Kept]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def messages(self, bytes_per_row: float) -> list[api.SignalInfo]:
+        """The signals with anything kept; bytes on disk are shared out by rows."""
+        return [_signal(signal, services, bytes_per_row) for signal, services in self.services.items() if services]
+
+
+def inventory(reading: Reading, own: tuple[str, ...] | None, scrubber: Scrubber) -> Inventory:
+    """Count what this agent may show; on a reader's thread."""
+    found = Inventory()
+    for signal in schema.TABLES:
+        services = found.services.setdefault(signal, {})
+        for source in reading.sources(signal):
+            try:
+                table = reading.select(source, sql.kept(own, source, schema.TIME_COLUMNS[signal]))
+            except SegmentUnreadable as fault:
+                found.warnings.append(f"segment {fault.segment} could not be read; its rows are not counted")
+                continue
+            for row in table.to_pylist():
+                name = scrubber.text(row["service_name"])
+                services.setdefault(name, Kept()).add(row["rows"], row["earliest"], row["latest"])
+    return found
+
+
+def _signal(signal: Signal, services: Mapping[str, Kept], bytes_per_row: float) -> api.SignalInfo:
+    total = Kept()
+    message = api.SignalInfo(signal=signal)
+    for name, kept in sorted(services.items()):
+        total.add(kept.rows, kept.earliest_ns, kept.latest_ns)
+        service = message.services.add(service_name=name, rows=kept.rows, bytes=round(kept.rows * bytes_per_row))
+        service.earliest_time.FromNanoseconds(kept.earliest_ns)
+        service.latest_time.FromNanoseconds(kept.latest_ns)
+    message.rows = total.rows
+    message.bytes = round(total.rows * bytes_per_row)
+    message.earliest_time.FromNanoseconds(total.earliest_ns)
+    message.latest_time.FromNanoseconds(total.latest_ns)
+    return message

@@ -1,0 +1,97 @@
+"""Rows as they come from the store, and the Shape each signal gives them; pure.
+
+A Row maps the columns of its table to values, with an ``Origin`` in place of the origin's hash. A Shape says how one signal's
+rows are scrubbed and written, so that paging, counting and cutting are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from agent.scrub.scrubber import Scrubber
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A row's Resource and scope as wire bytes (None: absent), their schema URLs, and its service."""
+
+    service_name: str
+    resource: bytes | None
+    resource_schema_url: str
+    scope: bytes | None
+    scope_schema_url: str
+
+    def scrubbed(self, scrubber: Scrubber) -> Origin:
+        """This origin as it may leave."""
+        return Origin(
+            scrubber.text(self.service_name),
+            None if self.resource is None else scrubber.resource(self.resource),
+            scrubber.text(self.resource_schema_url),
+            None if self.scope is None else scrubber.scope(self.scope),
+            scrubber.text(self.scope_schema_url),
+        )
+
+
+def of_text(scrubber: Scrubber, value: str | None) -> str | None:
+    """A column of text; null stays null."""
+    return None if value is None else scrubber.text(value)
+
+
+def of_attributes(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
+    """A column of KeyValues."""
+    return scrubber.attributes(wires)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the rows of one signal look outside.
+
+    ``scrubbing`` names every column that can hold text or bytes of a sender, with what scrubs it (a test compares it with the
+    schema). ``flat`` makes the message of one row, ``otlp`` the request's counterpart of many, ``shorten`` cuts a message that
+    alone is larger than a reply may be to about that many bytes.
+    """
+
+    scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
+    flat: Callable[[Row], Message]
+    otlp: Callable[[Sequence[Row]], bytes]
+    shorten: Callable[[Row, int], Row]
+
+    def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
+        """The rows as they may leave; each origin is scrubbed once."""
+        origins: dict[int, Origin] = {}
+        result = []
+        for row in rows:
+            origin: Origin = row["origin"]
+            if id(origin) not in origins:
+                origins[id(origin)] = origin.scrubbed(scrubber)
+            clean = dict(row, origin=origins[id(origin)])
+            for column, scrub in self.scrubbing.items():
+                clean[column] = scrub(scrubber, row[column])
+            result.append(clean)
+        return result
+
+
+def rows_of(table: pa.Table, origins: Mapping[int, Origin]) -> list[Row]:
+    """The rows of a table, made column by column: twice as fast as row by row."""
+    names = table.column_names
+    rows = [dict(zip(names, cells, strict=True)) for cells in zip(*(c.to_pylist() for c in table.columns), strict=True)]
+    for row in rows:
+        row["origin"] = origins[row["origin"]]
+    return rows
+
+
+def origins_of(found: Iterable[Mapping[str, Any]]) -> dict[int, Origin]:
+    """Origins by hash from rows of ``schema.ORIGINS``."""
+    return {
+        row["hash"]: Origin(
+            row["service_name"], row["resource"], row["resource_schema_url"], row["scope"], row["scope_schema_url"]
+        )
+        for row in found
+    }

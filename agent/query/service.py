@@ -1,0 +1,155 @@
+"""The TelemetryQuery servicer: authorise, plan, read, scrub, encode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import grpc
+import structlog
+from coral.agent.v1 import telemetry_query_pb2 as api
+from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
+
+import agent
+from agent import rpc
+from agent.batch import Signal
+from agent.clock import Clock
+from agent.errors import Denied, TooManyQueries
+from agent.identity import Door
+from agent.instruments import Instruments
+from agent.query import encode
+from agent.query.kept import inventory
+from agent.query.plan import Plan, Planner
+from agent.query.rows import Shape
+from agent.query.search import Search
+from agent.query.settings import QuerySettings
+from agent.query.spans import SPANS
+from agent.scrub.scrubber import Scrubber
+from agent.store.reader import Reader, Reading
+from agent.store.store import Store
+
+Reply = TypeVar("Reply")
+Result = TypeVar("Result")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+QUEUE_SECONDS = 0.5
+"""A query over the limit of concurrent ones waits this long for a place."""
+
+_log = structlog.get_logger()
+
+
+class TelemetryQuery(api_grpc.TelemetryQueryServicer):
+    """Answers queries from one store, scrubbed, to peers that the door admits."""
+
+    def __init__(
+        self, settings: QuerySettings, store: Store, reader: Reader, scrubber: Scrubber, instruments: Instruments
+    ) -> None:
+        self._settings = settings
+        self._clock: Clock = store.clock
+        self._store = store
+        self._reader = reader
+        self._scrubber = scrubber
+        self._instruments = instruments
+        self._planner = Planner(settings.limits, settings.own, scrubber)
+        self._door = Door(settings.allowed_peers)
+        self._places = asyncio.Semaphore(settings.max_concurrent)
+
+    async def QuerySpans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:  # noqa: N802 gRPC's name
+        """Spans by start time."""
+        return await self._answer("QuerySpans", context, lambda: self._spans(request, context))
+
+    async def GetDataInfo(self, request: api.GetDataInfoRequest, context: Context) -> api.GetDataInfoResponse:  # noqa: N802 gRPC's name
+        """What is kept, and under which limits and rules."""
+        return await self._answer("GetDataInfo", context, lambda: self._kept(context))
+
+    async def _answer(self, name: str, context: Context, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Authorise, find a place, answer; every error becomes a status, every call is measured."""
+        began = time.monotonic()
+        code = grpc.StatusCode.OK
+        try:
+            self._authorise(context)
+            async with self._place():
+                return await work()
+        except Exception as error:  # noqa: BLE001 no error may reach grpc, which would send its text
+            code = rpc.error_status(error).grpc_code
+            if code is grpc.StatusCode.UNAVAILABLE:
+                _log.error("a query failed", rpc=name, exc_info=error)
+            await rpc.abort(context, error)
+        finally:
+            self._instruments.query_seconds.labels(name, code.name).observe(time.monotonic() - began)
+
+    def _authorise(self, context: Context) -> None:
+        identities = context.auth_context().get("peer_spiffe_id", ())
+        if not self._door.admits(list(identities)):
+            self._instruments.peer_denied.inc()
+            raise Denied("this peer may not query this agent")
+
+    def _place(self) -> _Place:
+        return _Place(self._places, self._instruments)
+
+    async def _read(self, context: Context, work: Callable[[Reading], Result]) -> Result:
+        remaining = context.time_remaining()
+        limit = self._settings.max_duration_seconds
+        return await self._reader.run(work, limit if remaining is None else min(limit, remaining))
+
+    async def _spans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:
+        plan = self._planner.spans(request, self._clock.now_ns())
+        return await self._read(context, lambda reading: self._page(plan, SPANS, reading, api.QuerySpansResponse()))
+
+    def _page(self, plan: Plan, shape: Shape, reading: Reading, response: api.QuerySpansResponse) -> api.QuerySpansResponse:
+        """One page, on a reader's thread: scrubbing and encoding cost as much as reading."""
+        found = Search(plan, shape, reading, self._scrubber).run()
+        page = encode.cut(plan, shape, found, self._settings.limits.max_reply_bytes)
+        encode.fill(response, plan, found, page)
+        response.warnings.extend(page.warnings)
+        response.spans.extend(cast("list[api.Span]", page.messages))
+        self._count_hits(plan.signal)
+        return response
+
+    def _count_hits(self, signal: Signal) -> None:
+        for (rule, mode), hits in self._scrubber.take_tally().items():
+            self._instruments.scrub_hits.labels(signal, rule, mode).inc(hits)
+
+    async def _kept(self, context: Context) -> api.GetDataInfoResponse:
+        own = tuple(sorted(self._settings.own.names)) or None
+        found = await self._read(context, lambda reading: inventory(reading, own, self._scrubber))
+        used = await asyncio.to_thread(self._store.used_bytes)
+        rows = sum(segment.rows() for segment in self._store.segments)
+        response = api.GetDataInfoResponse(
+            agent_id=self._settings.agent_id,
+            version=agent.__version__,
+            max_bytes=self._store.settings.max_bytes,
+            used_bytes=used,
+            signals=found.messages(used / rows if rows else 0),
+            scrub_rules_hash=self._scrubber.rules_hash,
+            scrub_stage="query",
+            scrub_profile=self._settings.scrub_profile,
+            segments_retired_by_age=self._store.retired["age"],
+            segments_retired_by_budget=self._store.retired["budget"],
+            warnings=found.warnings,
+        )
+        response.agent_time.FromNanoseconds(self._clock.now_ns())
+        response.retention.FromNanoseconds(self._store.settings.retention_ns)
+        return response
+
+
+class _Place:
+    """A place among the queries that run; waits for one, but not long."""
+
+    def __init__(self, places: asyncio.Semaphore, instruments: Instruments) -> None:
+        self._places = places
+        self._instruments = instruments
+
+    async def __aenter__(self) -> None:
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise TooManyQueries("as many queries run as this agent allows (query.max_concurrent); ask again") from error
+        self._instruments.queries_in_flight.inc()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._instruments.queries_in_flight.dec()
+        self._places.release()

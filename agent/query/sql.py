@@ -1,0 +1,128 @@
+"""Plan and source to statements: text made of our own names, values bound; pure, with golden files."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from agent import schema
+from agent.query.page import Position
+from agent.query.plan import Order, Plan
+from agent.store.statement import Source, Statement
+
+_DESCENDING = {Order.NEWEST: True, Order.SLOWEST: True, Order.OLDEST: False}
+
+
+def key_column(plan: Plan) -> str:
+    """The column that a plan orders by."""
+    return "duration_ns" if plan.order is Order.SLOWEST else schema.TIME_COLUMNS[plan.signal]
+
+
+def descending(plan: Plan) -> bool:
+    """Whether the highest key comes first."""
+    return _DESCENDING[plan.order]
+
+
+class _Where:
+    """Conditions and their parameters, in order."""
+
+    def __init__(self) -> None:
+        self._conditions: list[str] = []
+        self.parameters: list[object] = []
+
+    def add(self, condition: str, *parameters: object) -> None:
+        self._conditions.append(condition)
+        self.parameters.extend(parameters)
+
+    def text(self) -> str:
+        return f" WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+def _visible(own: tuple[str, ...] | None, source: Source) -> _Where:
+    """What every statement begins with: the rows this source answers for, of the node's own services alone."""
+    where = _Where()
+    if source.below is not None:
+        where.add("arrival < ?", source.below)
+    if own is not None:
+        where.add(f"service_name IN ({', '.join('?' for _ in own)})", *own)
+    return where
+
+
+def _matches(plan: Plan, source: Source) -> _Where:
+    """The rows of a source that match, as far as raw values can tell."""
+    where = _visible(plan.own, source)
+    time = schema.TIME_COLUMNS[plan.signal]
+    if plan.window.start_ns is not None:
+        where.add(f"{time} >= ?", plan.window.start_ns)
+    if plan.window.end_ns is not None:
+        where.add(f"{time} < ?", plan.window.end_ns)
+    for column, value in plan.equal.items():
+        # Without the cast DuckDB compares as HUGEINT and cannot use the zone maps of an id.
+        cast = "::UBIGINT" if schema.TABLES[plan.signal].field(column).type == pa.uint64() else ""
+        where.add(f"{column} = ?{cast}", value)
+    if plan.min_duration_ns is not None:
+        where.add("duration_ns >= ?", plan.min_duration_ns)
+    if plan.max_duration_ns is not None:
+        where.add("duration_ns <= ?", plan.max_duration_ns)
+    for wires in plan.attributes:
+        where.add(f"({' OR '.join('list_contains(attributes, ?::BLOB)' for _ in wires)})", *wires)
+    return where
+
+
+def _beyond(plan: Plan, after: Position, where: _Where) -> None:
+    """Rows behind a position; the first condition repeats what the second implies, for the zone maps."""
+    key = key_column(plan)
+    sign = "<" if descending(plan) else ">"
+    where.add(f"{key} {sign}= ?", after.key)
+    where.add(f"({key} {sign} ? OR arrival {sign} ?)", after.key, after.arrival)
+
+
+def _ordered(plan: Plan, source: Source, columns: str, after: Position | None, limit: int) -> Statement:
+    where = _matches(plan, source)
+    if after is not None:
+        _beyond(plan, after, where)
+    direction = "DESC" if descending(plan) else "ASC"
+    text = (
+        f"SELECT {columns} FROM {source.relation}{where.text()} "  # noqa: S608 our own names; values are bound
+        f"ORDER BY {key_column(plan)} {direction}, arrival {direction} LIMIT ?"
+    )
+    return Statement(text, [*where.parameters, limit])
+
+
+def page(plan: Plan, source: Source, after: Position | None, limit: int) -> Statement:
+    """The first ``limit`` matching rows behind a position, whole."""
+    return _ordered(plan, source, ", ".join(schema.TABLES[plan.signal].names), after, limit)
+
+
+def shown(plan: Plan, source: Source, after: Position, limit: int) -> Statement:
+    """Rows of the same key at or before a position: what an equal row behind it would repeat."""
+    where = _matches(plan, source)
+    sign = ">" if descending(plan) else "<"
+    where.add(f"{key_column(plan)} = ?", after.key)
+    where.add(f"arrival {sign}= ?", after.arrival)
+    text = (
+        f"SELECT {', '.join(schema.TABLES[plan.signal].names)} "  # noqa: S608 our own names; values are bound
+        f"FROM {source.relation}{where.text()} LIMIT ?"
+    )
+    return Statement(text, [*where.parameters, limit])
+
+
+def positions(plan: Plan, source: Source, limit: int) -> Statement:
+    """The positions (``key``, ``arrival``) of the first ``limit`` matching rows."""
+    return _ordered(plan, source, f"{key_column(plan)} AS key, arrival", None, limit)
+
+
+def count(plan: Plan, source: Source) -> Statement:
+    """How many rows match, as ``count``."""
+    where = _matches(plan, source)
+    text = f"SELECT count(*) AS count FROM {source.relation}{where.text()}"  # noqa: S608 our own names; values are bound
+    return Statement(text, where.parameters)
+
+
+def kept(own: tuple[str, ...] | None, source: Source, time: str) -> Statement:
+    """Per service: ``service_name``, ``rows``, ``earliest`` and ``latest`` event time."""
+    where = _visible(own, source)
+    text = (
+        f"SELECT service_name, count(*) AS rows, min({time}) AS earliest, max({time}) AS latest "  # noqa: S608 our own names
+        f"FROM {source.relation}{where.text()} GROUP BY service_name"
+    )
+    return Statement(text, where.parameters)

@@ -1,0 +1,75 @@
+"""Pure: a compressed body inflated in small steps, so that a bomb costs its limit and no more."""
+
+from __future__ import annotations
+
+import zlib
+
+from agent import errors
+
+SUPPORTED = ("identity", "gzip", "deflate")
+
+_STEP_BYTES = 64 << 10
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_MAX_MEMBERS = 1000
+"""Of one gzip body. An empty member is 20 bytes and costs 10 µs: 64 MiB of them would cost half a minute."""
+
+
+def inflated(encoding: str, body: bytes, max_bytes: int) -> bytes:
+    """``body`` without its ``gzip`` or ``deflate`` (zlib) encoding; several gzip members are one body.
+
+    Raises:
+        TooLarge: more than ``max_bytes`` come out.
+        MalformedExport: the body is something else, or cut off.
+    """
+    inflation = _Inflation(encoding, max_bytes)
+    for start in range(0, len(body), _STEP_BYTES):  # a step copies what it leaves over: the whole rest would be quadratic
+        inflation.feed(body[start : start + _STEP_BYTES])
+    return inflation.finish()
+
+
+class _Inflation:
+    """One body on its way: what has come out, and the member that is open."""
+
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        self._encoding = encoding
+        self._max_bytes = max_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._members = 1
+        self._stream = zlib.decompressobj(_WINDOW_BITS[encoding])
+
+    def feed(self, octets: bytes) -> None:
+        full_step = False
+        while octets or full_step:  # a full step may have left more inside the stream, even without input
+            if self._stream.eof:
+                self._next_member()
+            piece = self._step(octets)
+            full_step = len(piece) == _STEP_BYTES and not self._stream.eof
+            octets = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+
+    def finish(self) -> bytes:
+        if not self._stream.eof:
+            raise errors.MalformedExport(f"the body ends in the middle of its {self._encoding} data")
+        return b"".join(self._pieces)
+
+    def _next_member(self) -> None:
+        self._members += 1
+        if self._encoding == "deflate" or self._members > _MAX_MEMBERS:
+            raise errors.MalformedExport(f"the body goes on after its {self._encoding} data")
+        self._stream = zlib.decompressobj(_WINDOW_BITS[self._encoding])
+
+    def _step(self, octets: bytes) -> bytes:
+        try:
+            piece = self._stream.decompress(octets, _STEP_BYTES)
+        except zlib.error:
+            raise errors.MalformedExport(f"the body is not {self._encoding} data") from None
+        self._size += len(piece)
+        if self._size > self._max_bytes:
+            raise too_large(self._max_bytes)
+        self._pieces.append(piece)
+        return piece
+
+
+def too_large(max_bytes: int) -> errors.TooLarge:
+    """The error for a body over the limit, as it comes or inflated."""
+    return errors.TooLarge(f"the body is over {max_bytes} bytes, otlp.http.max_request_body_size: send smaller batches")

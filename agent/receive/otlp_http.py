@@ -1,0 +1,160 @@
+"""OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, every answer in the request's encoding.
+
+uvicorn parses HTTP on our own socket and our own loop; of its server only start and shutdown are used, so there are no
+signal handlers and no task besides the requests'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from agent import errors
+from agent.batch import Signal
+from agent.decode.json import protobuf_of_json
+from agent.endpoint import Endpoint
+from agent.receive import http_replies as replies
+from agent.receive.http_body import BodyReader
+from agent.receive.receiver import Receiver
+from agent.web import bind
+
+TRANSPORT = "http"
+
+_INLINE_JSON_BYTES = 16 << 10
+"""About 1 ms of conversion; more goes to a thread."""
+
+_ALONE_JSON_BYTES = 1 << 20
+"""A JSON body takes up to twenty times its size while it is converted: large ones are converted one at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """``[otlp.http]``."""
+
+    endpoint: Endpoint
+    max_request_body_size: int = 64 << 20
+    body_timeout_seconds: float = 60
+    idle_timeout_seconds: int = 75
+    drain_seconds: int = 5
+
+
+@asynccontextmanager
+async def serving_otlp_http(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> AsyncIterator[int]:
+    """Serves until left, then drains; yields the port (0 for a unix socket).
+
+    Raises:
+        ConfigError: the endpoint cannot be bound.
+    """
+    listener = bind(settings.endpoint, "otlp.http.endpoint")
+    port = 0 if settings.endpoint.unix_path else listener.getsockname()[1]
+    server = uvicorn.Server(_config(settings, otlp_http_app(settings, receiver, signals)))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    try:
+        yield port
+    finally:
+        await server.shutdown(sockets=[listener])
+        await _end(server)
+        _unlink(settings.endpoint)
+
+
+def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> Starlette:
+    """The ASGI application, without a server."""
+    routes = [Route(f"/v1/{signal}", _SignalPath(settings, receiver, signal)) for signal in signals]
+
+    async def not_found(request: Request, _error: Exception) -> Response:
+        return replies.plain(
+            replies.media_of(request), 404, "404 page not found, supported: [/v1/traces, /v1/logs, /v1/metrics]"
+        )
+
+    app = Starlette(routes=routes, exception_handlers={404: not_found})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _config(settings: HttpSettings, app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=settings.idle_timeout_seconds,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+
+
+async def _end(server: uvicorn.Server) -> None:
+    """Waits for the requests that uvicorn cancels after the grace, which it does not, and closes what still sends."""
+    await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+    for connection in list(server.server_state.connections):
+        if connection.transport:
+            connection.transport.close()
+
+
+def _unlink(endpoint: Endpoint) -> None:
+    if endpoint.unix_path:
+        Path(endpoint.unix_path).unlink(missing_ok=True)
+
+
+class _SignalPath:
+    """One signal's path, as an ASGI application: Starlette hands it every method."""
+
+    def __init__(self, settings: HttpSettings, receiver: Receiver, signal: Signal) -> None:
+        self._receiver = receiver
+        self._signal = signal
+        self._body = BodyReader(settings.max_request_body_size, settings.body_timeout_seconds)
+        self._conversion = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        media = replies.media_of(request)
+        try:
+            response = await self._answer(request, media)
+        except ClientDisconnect:
+            return
+        except asyncio.CancelledError:  # only the end of the drain cancels; uvicorn would say 500, and senders would drop
+            response = replies.error(media, errors.StoreUnavailable("the agent is shutting down: try again"))
+        except Exception as error:  # noqa: BLE001  # counted and logged where it came up; no error may become 500
+            response = replies.error(media, error)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, media: replies.Media | None) -> Response:
+        if request.method != "POST":
+            return replies.plain(media, 405, "405 method not allowed, supported: [POST]", {"allow": "POST"})
+        if media is None:
+            text = "415 unsupported media type, supported: [application/json, application/x-protobuf]"
+            return replies.plain(media, 415, text)
+        try:
+            payload = await self._payload(request, media)
+        except Exception as error:
+            if not isinstance(error, ClientDisconnect):
+                self._receiver.refuse(self._signal, TRANSPORT, error)
+            raise
+        return replies.success(media, self._signal, await self._receiver.take(self._signal, TRANSPORT, payload))
+
+    async def _payload(self, request: Request, media: replies.Media) -> bytes:
+        body = await self._body.read(request)
+        if media is replies.Media.PROTOBUF:
+            return body
+        if len(body) <= _INLINE_JSON_BYTES:
+            return protobuf_of_json(self._signal, body)
+        async with self._conversion if len(body) > _ALONE_JSON_BYTES else contextlib.nullcontext():
+            return await asyncio.to_thread(protobuf_of_json, self._signal, body)

@@ -1,0 +1,70 @@
+"""What both transports do with an Export: find room, count, hand on, count what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from agent import errors
+from agent.batch import Export, Receipt, Signal
+from agent.decode.limits import count_records
+from agent.instruments import Instruments
+from agent.receive.admission import Admission
+from agent.receive.sink import Sink
+
+_INLINE_BYTES = 256 << 10
+"""Up to here counting takes less than a hop to a thread and back."""
+
+_REASONS: tuple[tuple[type[errors.AgentError], str], ...] = (
+    (errors.MalformedExport, "malformed"),
+    (errors.Rejected, "rejected"),
+    (errors.TooLarge, "too_large"),
+    (errors.Overloaded, "queue_full"),
+    (errors.StoreUnavailable, "store_unavailable"),
+    (errors.DeadlinePassed, "deadline_passed"),
+)
+
+_log = structlog.get_logger()
+
+
+class Receiver:
+    """Takes protobuf bytes from a transport and returns the Sink's Receipt."""
+
+    def __init__(self, sink: Sink, admission: Admission, instruments: Instruments, *, max_records: int) -> None:
+        self._sink = sink
+        self._admission = admission
+        self._instruments = instruments
+        self._max_records = max_records
+
+    async def take(self, signal: Signal, transport: str, payload: bytes) -> Receipt:
+        """What became of the request; errors are the caller's to answer and to ``refuse``.
+
+        Raises:
+            AgentError: nothing of the request is kept.
+        """
+        records = 0
+        try:
+            async with self._admission.room(len(payload)):
+                records = await self._count(signal, payload)
+                # Nothing to keep is a success even when nothing can be kept.
+                receipt = await self._sink.write(Export(signal, payload, records)) if records else Receipt(accepted=0)
+        except Exception as error:
+            self.refuse(signal, transport, error, records)
+            raise
+        self._instruments.accepted[signal].labels(transport).inc(receipt.accepted)
+        for reason, count in receipt.refused.items():
+            self._instruments.refused[signal].labels(transport, reason).inc(count)
+        return receipt
+
+    def refuse(self, signal: Signal, transport: str, error: Exception, records: int = 0) -> None:
+        """Counts a request that is refused as a whole, and logs a fault of ours."""
+        reason = next((label for kind, label in _REASONS if isinstance(error, kind)), "unexpected")
+        self._instruments.refused[signal].labels(transport, reason).inc(records)
+        if not isinstance(error, errors.AgentError):
+            _log.error("export failed unexpectedly", signal=str(signal), transport=transport, exc_info=error)
+
+    async def _count(self, signal: Signal, payload: bytes) -> int:
+        if len(payload) <= _INLINE_BYTES:
+            return count_records(signal, payload, self._max_records)
+        return await asyncio.to_thread(count_records, signal, payload, self._max_records)

@@ -1,0 +1,124 @@
+"""The one DuckDB instance: an in-memory primary, hardened, with one attached file per segment.
+
+A failed checkpoint of an attached file costs that file; of a primary file it would cost every connection (ADR 2). No keys,
+no indexes, no DELETE, no UPDATE: the paths on which DuckDB has lost data.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from agent import schema
+from agent.batch import Signal
+from agent.store.segment import ROW_GROUP, Bounds, Segment
+
+_SQL_TYPES = {
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.uint32(): "UINTEGER",
+    pa.uint64(): "UBIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.binary(16): "BLOB",
+}
+
+TABLES: dict[str, pa.Schema] = {
+    **{schema.TABLE_NAMES[signal]: columns for signal, columns in schema.TABLES.items()},
+    "origins": schema.ORIGINS,
+    "requests": schema.REQUESTS,
+}
+
+
+def connect(directory: Path, memory_limit_bytes: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """The instance, able to touch nothing but ``directory``; spilled data goes to its ``tmp``."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "allow_persistent_secrets": "false",
+            "python_enable_replacements": "false",
+            "memory_limit": f"{memory_limit_bytes // 1024}KiB",
+            "threads": str(threads),
+            "temp_directory": str(directory / "tmp"),
+            "max_temp_directory_size": "1GiB",
+            "preserve_insertion_order": "true",
+            # A checkpoint runs when a segment is sealed, on the flusher's thread; DuckDB's own would stall commits.
+            "wal_autocheckpoint": "1TiB",
+            # Pages are at most 1,001 rows: above the default of 50 rows DuckDB would read wide columns for all candidates.
+            "late_materialization_max_rows": "1001",
+        },
+    )
+    connection.execute(f"SET allowed_directories = [{quoted(str(directory))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def quoted(text: str) -> str:
+    """A string literal; only for names that this program made and the configured directory."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sql_type(arrow: pa.DataType) -> str:
+    return f"{_sql_type(arrow.value_type)}[]" if pa.types.is_list(arrow) else _SQL_TYPES[arrow]
+
+
+def attach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
+    """Attach a segment's file, made with its tables when it is new."""
+    connection.execute(
+        f"ATTACH {quoted(str(segment.file))} AS {segment.alias} (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'latest')"
+    )
+    for name, columns in TABLES.items():
+        fields = ", ".join(f"{field.name} {_sql_type(field.type)}{'' if field.nullable else ' NOT NULL'}" for field in columns)
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {segment.alias}.{name} ({fields})")
+
+
+def detach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
+    """Detach a segment's file; readers that hold it finish."""
+    connection.execute(f"DETACH {segment.alias}")
+
+
+def insert(connection: duckdb.DuckDBPyConnection, segment: Segment, table: str, rows: pa.Table) -> None:
+    """Append rows to one table in one transaction."""
+    connection.register("incoming", rows)
+    try:
+        connection.execute(f"INSERT INTO {segment.alias}.{table} SELECT * FROM incoming")  # noqa: S608 our own names
+    finally:
+        connection.unregister("incoming")
+
+
+def insert_new_origins(connection: duckdb.DuckDBPyConnection, segment: Segment, rows: pa.Table) -> None:
+    """Append the origins that the file does not hold yet: a seal that was cut short begins again."""
+    connection.register("incoming", rows)
+    try:
+        connection.execute(
+            f"INSERT INTO {segment.alias}.origins SELECT * FROM incoming "  # noqa: S608 our own names
+            f"WHERE hash NOT IN (SELECT hash FROM {segment.alias}.origins)"
+        )
+    finally:
+        connection.unregister("incoming")
+
+
+def checkpoint(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
+    """Move what the WAL holds into the file and sync it."""
+    connection.execute(f"CHECKPOINT {segment.alias}")
+
+
+def bounds_in_file(connection: duckdb.DuckDBPyConnection, segment: Segment, signal: Signal) -> tuple[Bounds, int]:
+    """The bounds of one signal's rows in the file, and the highest arrival there (-1 without rows)."""
+    time = schema.TIME_COLUMNS[signal]
+    longest = "max(duration_ns)" if signal is Signal.TRACES else "0"
+    row = connection.execute(
+        f"SELECT count(*), min({time}), max({time}), {longest}, max(arrival) "  # noqa: S608 our own names
+        f"FROM {segment.alias}.{schema.TABLE_NAMES[signal]}"
+    ).fetchone()
+    if row is None or not row[0]:
+        return Bounds(), -1
+    return Bounds(*row[:4]), row[4]

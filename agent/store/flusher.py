@@ -1,0 +1,155 @@
+"""Rows from memory into segment files: whole row groups while a segment is open, all that is left when it is sealed.
+
+The flusher's thread alone writes to files, so that the writer never waits for DuckDB. Its own faults cost nothing that was
+acknowledged: rows stay in memory and in the journal, and it tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import duckdb
+import pyarrow as pa
+import structlog
+
+from agent import schema
+from agent.batch import Signal
+from agent.store import database
+from agent.store.journal import sync_directory
+from agent.store.segment import ROW_GROUP, Segment, State
+from agent.store.store import Store
+
+GROUPS_AT_ONCE = 4
+"""Row groups of one INSERT: bounds the time (half a second) and the memory of one flush."""
+
+RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+class Flusher:
+    """Moves rows of a store into its files."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._connection = store.connection.cursor()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Flush and seal until stopped; what is left then is sealed once more by ``drain``."""
+        while not self._stopping.is_set():
+            with self._store.lock:
+                self._store.changed.wait_for(lambda: self._stopping.is_set() or self._work() is not None)
+            try:
+                self.flush_due()
+            except (duckdb.Error, OSError) as error:
+                _log.error("could not move rows into a segment file; they stay in the journal", error=str(error))
+                self._stopping.wait(RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """Let ``run`` return after the flush that is under way."""
+        with self._store.lock:
+            self._stopping.set()
+            self._store.changed.notify_all()
+
+    def flush_due(self) -> None:
+        """Flush what is due and seal what is closed."""
+        while True:
+            with self._store.lock:
+                work = self._work()
+            if work is None:
+                return
+            segment, signal = work
+            if signal is None:
+                self._seal(segment)
+            else:
+                rows = segment.part(signal).tail_rows
+                self._flush(segment, signal, min(rows // ROW_GROUP, GROUPS_AT_ONCE) * ROW_GROUP)
+
+    def _work(self) -> tuple[Segment, Signal | None] | None:
+        """The next whole row group to flush, else the next segment to seal; call it under the lock."""
+        for segment in self._store.segments:
+            for signal, part in segment.parts.items():
+                if part.tail_rows >= ROW_GROUP:
+                    return segment, signal
+        for segment in self._store.segments:
+            if segment.state is State.SEALING and not segment.retired:
+                return segment, None
+        return None
+
+    def _attach(self, segment: Segment) -> None:
+        if segment.attached:
+            return
+        database.attach(self._connection, segment)
+        sync_directory(segment.directory)
+        with self._store.lock:
+            segment.attached = True
+
+    def _flush(self, segment: Segment, signal: Signal, rows: int) -> None:
+        self._attach(segment)
+        part = segment.part(signal)
+        database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(rows))
+        with self._store.lock:
+            segment.parts[signal] = segment.part(signal).flushed(rows)
+            segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
+            self._store.changed.notify_all()
+
+    def _seal(self, segment: Segment) -> None:
+        """The rest of the rows, the side tables, a checkpoint; then the journal may go."""
+        if segment.rows():
+            self._attach(segment)
+            for signal in list(segment.parts):
+                rows = segment.part(signal).tail_rows
+                if rows:
+                    self._flush(segment, signal, rows)
+            if segment.origins:
+                origins = pa.Table.from_batches(list(segment.origins.values()))
+                database.insert_new_origins(self._connection, segment, origins)
+            if segment.requests:
+                database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
+            database.checkpoint(self._connection, segment)
+        with self._store.lock:
+            segment.state = State.SEALED
+            segment.requests = []
+            if not segment.rows():
+                self._store.segments = tuple(s for s in self._store.segments if s is not segment)
+            self._store.changed.notify_all()
+        segment.journal.unlink(missing_ok=True)
+        sync_directory(segment.directory)
+
+    def retire(self, segment: Segment, reason: str) -> None:
+        """Detach and unlink a sealed segment whole; readers that hold it finish."""
+        with self._store.lock:
+            segment.retired = True
+            self._store.segments = tuple(s for s in self._store.segments if s is not segment)
+            self._store.retired[reason] += 1
+        if segment.attached:
+            with self._store.connection.cursor() as cursor:
+                database.detach(cursor, segment)
+        for path in (segment.file, segment.file.with_suffix(".duckdb.wal"), segment.journal):
+            path.unlink(missing_ok=True)
+
+    def drain(self) -> None:
+        """After ``run`` has returned: seal what is closed, then let go of the connection."""
+        try:
+            self.flush_due()
+        except (duckdb.Error, OSError) as error:
+            _log.error("could not seal at shutdown; the journal keeps the rows", error=str(error))
+        self._connection.close()
+
+
+@asynccontextmanager
+async def flushing(store: Store) -> AsyncIterator[Flusher]:
+    """A Flusher on a thread of its own; what is closed is sealed before it ends."""
+    flusher = Flusher(store)
+    thread = threading.Thread(target=flusher.run, name="flusher")
+    thread.start()
+    try:
+        yield flusher
+    finally:
+        flusher.stop()
+        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(flusher.drain)

@@ -1,0 +1,70 @@
+"""Opens a data directory: one agent each, private to its user, with what the last process left in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.errors import ConfigError
+from agent.instruments import Instruments
+from agent.store import database
+from agent.store.duplicates import RecentRequests
+from agent.store.recover import Recovery
+from agent.store.store import Store, StoreSettings
+
+
+@contextmanager
+def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) -> Iterator[tuple[Store, RecentRequests]]:
+    """The store over ``settings.directory`` and the requests it still remembers.
+
+    Raises:
+        ConfigError: the directory cannot be written, or another agent has it.
+    """
+    directory = settings.directory.resolve()
+    settings = replace(settings, directory=directory)
+    with _private_directory(directory):
+        connection = database.connect(directory, settings.memory_limit_bytes, settings.threads)
+        try:
+            recovery = Recovery(directory, connection, clock, instruments)
+            segments = recovery.run()
+            # Microseconds since 1970 as a floor: arrival numbers grow even when nothing is left to count on from.
+            next_arrival = max(recovery.highest_arrival + 1, clock.now_ns() // 1000)
+            yield Store(settings, clock, connection, segments, next_arrival), recovery.recent
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _private_directory(directory: Path) -> Iterator[None]:
+    """Make the directory, lock it against a second agent, wipe what was spilled."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"store.dir: cannot write {directory} ({error.strerror}); give a directory that this user may write"
+        ) from error
+    try:
+        _lock(lock, directory)
+        shutil.rmtree(directory / "tmp", ignore_errors=True)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(fd: int, directory: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
+        raise ConfigError(
+            f"store.dir: {directory} is in use by another agent (process {holder}); stop it or give another directory"
+        ) from error
+    os.ftruncate(fd, 0)
+    os.write(fd, str(os.getpid()).encode())

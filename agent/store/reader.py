@@ -1,0 +1,145 @@
+"""Reading: statements on threads, each query with its own cursor, its own view and a deadline that stops DuckDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from agent import schema
+from agent.batch import Signal
+from agent.errors import DeadlinePassed, StoreUnavailable
+from agent.store.segment import Bounds
+from agent.store.statement import Source, Statement
+from agent.store.store import Store, View
+
+Result = TypeVar("Result")
+
+
+class SegmentUnreadable(Exception):
+    """One segment's file does not answer; the others do."""
+
+    def __init__(self, segment: str) -> None:
+        super().__init__(segment)
+        self.segment = segment
+
+
+class Reading:
+    """One query's view of the store; used by one thread, cancelled from any."""
+
+    def __init__(self, store: Store, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._store = store
+        self._cursor = cursor
+        self._cancelled = False
+        self._views: dict[str, View] = {}
+
+    def cancel(self) -> None:
+        """Stop the statement that runs and let no other begin."""
+        self._cancelled = True
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Let go of the cursor; the thread that used it calls this."""
+        self._cursor.close()
+
+    def sources(self, signal: Signal) -> list[Source]:
+        """Where this signal's rows lie now, newest segment first. Every row acknowledged before the call is in one."""
+        found = []
+        for number, view in enumerate(reversed(self._store.views(signal))):
+            self._views[view.segment.name] = view
+            name, bounds = view.segment.name, view.part.bounds
+            if view.part.tail:
+                relation = f"tail_{number}"
+                self._cursor.register(relation, pa.Table.from_batches(view.part.tail).combine_chunks())
+                found.append(Source(relation, name, None, bounds))
+            if view.attached and view.part.flushed_below:
+                relation = f"{view.segment.alias}.{schema.TABLE_NAMES[signal]}"
+                found.append(Source(relation, name, view.part.flushed_below, bounds))
+        return [source for source in found if source.bounds != Bounds()]
+
+    def select(self, source: Source, statement: Statement) -> pa.Table:
+        """The rows of one statement; none when its segment has been retired meanwhile.
+
+        Raises:
+            DeadlinePassed: cancelled.
+            SegmentUnreadable: the segment's file does not answer.
+        """
+        if self._cancelled:
+            raise DeadlinePassed("the query took too long; narrow the window or add a filter")
+        try:
+            return self._cursor.execute(statement.text, list(statement.parameters)).to_arrow_table()
+        except duckdb.InterruptException as error:
+            raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
+        except duckdb.OutOfMemoryException as error:
+            raise StoreUnavailable("the query needs more memory than queries may have; narrow it") from error
+        except duckdb.Error as error:
+            if self._views[source.segment].segment.retired:
+                return self._cursor.execute("SELECT 1 WHERE false").to_arrow_table()
+            raise SegmentUnreadable(source.segment) from error
+
+    def origins(self, segment: str, hashes: list[int]) -> list[dict[str, object]]:
+        """Rows of ``schema.ORIGINS`` for these hashes of one segment."""
+        view = self._views[segment]
+        with self._store.lock:
+            known = [view.segment.origins[value] for value in hashes if value in view.segment.origins]
+        found: list[dict[str, object]] = [row for batch in known for row in batch.to_pylist()]
+        if len(found) < len(hashes) and view.attached:
+            lacking = list(set(hashes) - {row["hash"] for row in found})
+            source = Source(f"{view.segment.alias}.origins", segment, None, view.part.bounds)
+            text = f"SELECT * FROM {source.relation} WHERE list_contains(?::UBIGINT[], hash)"  # noqa: S608 our own name
+            found += self.select(source, Statement(text, [lacking])).to_pylist()
+        return found
+
+
+class Reader:
+    """Runs queries on threads of its own."""
+
+    def __init__(self, store: Store, threads: int) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+
+    async def run(self, work: Callable[[Reading], Result], timeout_seconds: float) -> Result:
+        """Do ``work`` on a thread with a Reading of its own.
+
+        When the time is up, or the caller is cancelled, DuckDB is interrupted, and this returns only when it has stopped.
+
+        Raises:
+            DeadlinePassed: the time was up.
+        """
+        reading = Reading(self._store, self._store.connection.cursor())
+        done = asyncio.get_running_loop().run_in_executor(self._threads, self._do, work, reading)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await asyncio.shield(done)
+        except TimeoutError as error:
+            raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
+        finally:
+            if not done.done():
+                reading.cancel()
+                await asyncio.wait([done])
+                done.exception()  # it was interrupted: whatever it says has no reader
+
+    def _do(self, work: Callable[[Reading], Result], reading: Reading) -> Result:
+        try:
+            return work(reading)
+        finally:
+            reading.close()
+
+    def close(self) -> None:
+        """Wait for the threads to end."""
+        self._threads.shutdown()
+
+
+@asynccontextmanager
+async def reading(store: Store, threads: int) -> AsyncIterator[Reader]:
+    """A Reader with this many threads; it ends when they have."""
+    reader = Reader(store, threads)
+    try:
+        yield reader
+    finally:
+        await asyncio.to_thread(reader.close)

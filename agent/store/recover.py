@@ -1,0 +1,132 @@
+"""What a start finds: sealed files are adopted, journals replayed, what cannot be read is set aside.
+
+A segment with a journal is derived from it: the file's rows are a strict prefix of the journal's, by arrival number, so the
+rest is replayed into memory and the flusher seals the segment. A file that does not open beside its journal is rebuilt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from agent import schema
+from agent.batch import Signal
+from agent.clock import Clock
+from agent.instruments import Instruments
+from agent.store import database
+from agent.store.duplicates import WINDOW_NS, RecentRequests
+from agent.store.journal import NotAJournal, replay
+from agent.store.segment import ROW_GROUP, Part, Segment, State, bounds_of, times_in
+
+_log = structlog.get_logger()
+_SIGNALS = {schema.TABLE_NAMES[signal]: signal for signal in schema.TABLES}
+
+
+class Recovery:
+    """One pass over a data directory."""
+
+    def __init__(self, directory: Path, connection: duckdb.DuckDBPyConnection, clock: Clock, instruments: Instruments) -> None:
+        self._directory = directory
+        self._connection = connection
+        self._now_ns = clock.now_ns()
+        self._instruments = instruments
+        self.highest_arrival = -1
+        self.recent = RecentRequests()
+
+    def run(self) -> list[Segment]:
+        """The segments that can be served, oldest first."""
+        names = {path.stem for kind in ("*.duckdb", "*.journal") for path in self._directory.glob(kind)}
+        found = [self._segment(name) for name in sorted(names)]
+        return [segment for segment in found if segment is not None]
+
+    def _segment(self, name: str) -> Segment | None:
+        try:
+            opened_ns, closes_ns = times_in(name)
+        except ValueError:
+            _log.warning("a file that is no segment lies in the data directory", name=name)
+            return None
+        segment = Segment(name, self._directory, opened_ns, closes_ns)
+        if segment.journal.exists():
+            self._rebuild(segment)
+        else:
+            segment.state = State.SEALED
+            self._adopt(segment)
+        for part in segment.parts.values():
+            arrivals = [batch.column("arrival")[-1].as_py() for batch in part.tail[-1:]]
+            self.highest_arrival = max([self.highest_arrival, part.flushed_below - 1, *arrivals])
+        if segment.rows():
+            return segment
+        segment.journal.unlink(missing_ok=True)
+        return None
+
+    def _adopt(self, segment: Segment) -> None:
+        """A sealed segment: its file is all there is."""
+        try:
+            self._read_file(segment)
+        except duckdb.Error as error:
+            self._set_aside(segment.file, str(error))
+
+    def _read_file(self, segment: Segment) -> None:
+        database.attach(self._connection, segment)
+        segment.attached = True
+        for signal in schema.TABLES:
+            bounds, highest = database.bounds_in_file(self._connection, segment, signal)
+            if bounds.rows:
+                segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds)
+        if self._now_ns - segment.closes_ns <= WINDOW_NS:
+            requests = self._connection.execute(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
+            self.recent.load(requests, self._now_ns)
+
+    def _rebuild(self, segment: Segment) -> None:
+        """A segment that was open: its file, if it opens, and what the journal holds beyond it."""
+        segment.state = State.SEALING
+        if segment.file.exists():
+            try:
+                self._read_file(segment)
+            except duckdb.Error as error:
+                _log.warning("a segment file is rebuilt from its journal", segment=segment.name, error=str(error))
+                for path in (segment.file, segment.file.with_suffix(".duckdb.wal")):
+                    path.unlink(missing_ok=True)
+        try:
+            for frame in replay(segment.journal):
+                self._take(segment, frame)
+        except NotAJournal as error:
+            self._set_aside(segment.journal, str(error))
+        segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
+
+    def _take(self, segment: Segment, frame: dict[str, pa.RecordBatch]) -> None:
+        """One frame: the rows that the file lacks, the origins, the requests."""
+        for name, rows in frame.items():
+            signal = _SIGNALS.get(name)
+            if signal is not None:
+                self._take_rows(segment, signal, rows)
+        if "origins" in frame:
+            for index, value in enumerate(frame["origins"].column("hash").to_pylist()):
+                segment.origins.setdefault(value, frame["origins"].slice(index, 1))
+        segment.requests.append(frame["requests"])
+        self.recent.load(frame["requests"], self._now_ns)
+
+    def _take_rows(self, segment: Segment, signal: Signal, rows: pa.RecordBatch) -> None:
+        part = segment.part(signal)
+        lacking = rows.filter(pc.greater_equal(rows.column("arrival"), part.flushed_below))
+        if not lacking.num_rows:
+            return
+        part = part.appended(lacking, bounds_of(signal, lacking))
+        while part.tail_rows >= ROW_GROUP:  # a file that is rebuilt would not fit in memory
+            if not segment.attached:
+                database.attach(self._connection, segment)
+                segment.attached = True
+            database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(ROW_GROUP))
+            part = part.flushed(ROW_GROUP)
+        segment.parts[signal] = part
+
+    def _set_aside(self, path: Path, error: str) -> None:
+        quarantine = self._directory / "quarantine"
+        quarantine.mkdir(mode=0o700, exist_ok=True)
+        path.rename(quarantine / path.name)
+        self._instruments.segments_quarantined.inc()
+        _log.error("a file could not be read and was set aside", file=path.name, error=error)

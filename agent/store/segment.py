@@ -1,0 +1,168 @@
+"""A Segment: a slice of the store by arrival time, and what of it lies in memory and in its file.
+
+A ``Part`` is one signal's rows in one segment. It is immutable and swapped whole, so a reader that holds one sees an exact
+state: rows with ``arrival < flushed_below`` come from the file, the others from ``tail``. A flush that commits in between
+changes nothing for that reader, since it still asks the file only for arrivals below its own mark.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from agent import schema
+from agent.batch import Signal
+
+ROW_GROUP = 30_720
+"""Rows of a DuckDB row group. Whole groups skip DuckDB's WAL; this size flushes 409 k rows per CPU-second in 105 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The rows of a Part and the extremes that let a query pass it by; ``max_duration_ns`` is 0 but for spans."""
+
+    rows: int = 0
+    min_time_ns: int = 2**63 - 1
+    max_time_ns: int = -(2**63)
+    max_duration_ns: int = -(2**63)
+
+    def joined(self, other: Bounds) -> Bounds:
+        """The bounds of both together."""
+        return Bounds(
+            self.rows + other.rows,
+            min(self.min_time_ns, other.min_time_ns),
+            max(self.max_time_ns, other.max_time_ns),
+            max(self.max_duration_ns, other.max_duration_ns),
+        )
+
+
+def bounds_of(signal: Signal, rows: pa.RecordBatch) -> Bounds:
+    """The bounds of a batch with at least one row."""
+    times = pc.min_max(rows.column(schema.TIME_COLUMNS[signal])).as_py()
+    longest = pc.max(rows.column("duration_ns")).as_py() if signal is Signal.TRACES else 0
+    return Bounds(rows.num_rows, times["min"], times["max"], longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One signal's rows in one segment: those in the file, then those in memory, in order of arrival."""
+
+    flushed_below: int = 0
+    tail: tuple[pa.RecordBatch, ...] = ()
+    tail_rows: int = 0
+    bounds: Bounds = Bounds()
+
+    def appended(self, rows: pa.RecordBatch, bounds: Bounds) -> Part:
+        """This part with more rows at its end."""
+        return replace(
+            self,
+            tail=(*self.tail, rows),
+            tail_rows=self.tail_rows + rows.num_rows,
+            bounds=self.bounds.joined(bounds),
+        )
+
+    def head(self, rows: int) -> pa.Table:
+        """The first ``rows`` rows in memory, which the flusher moves next."""
+        return pa.Table.from_batches(self.tail).slice(0, rows)
+
+    def flushed(self, rows: int) -> Part:
+        """This part after its first ``rows`` rows in memory have been committed to the file."""
+        kept: list[pa.RecordBatch] = []
+        left = rows
+        last = self.flushed_below - 1
+        for batch in self.tail:
+            moved = min(left, batch.num_rows)
+            left -= moved
+            if moved:
+                last = batch.column("arrival")[moved - 1].as_py()
+            if moved < batch.num_rows:
+                kept.append(batch.slice(moved))
+        return replace(self, flushed_below=last + 1, tail=tuple(kept), tail_rows=self.tail_rows - rows)
+
+
+class State(enum.StrEnum):
+    """Open: written to. Sealing: no more writes, rows still in memory. Sealed: all in the file, no journal."""
+
+    OPEN = "open"
+    SEALING = "sealing"
+    SEALED = "sealed"
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment; the store's lock guards ``state``, ``parts``, ``attached`` and ``retired``.
+
+    ``origins`` and ``requests`` hold what the rows of this process wrote; a sealed segment's lie in its file.
+    """
+
+    name: str
+    directory: Path
+    opened_ns: int
+    closes_ns: int
+    state: State = State.OPEN
+    attached: bool = False
+    retired: bool = False
+    parts: dict[Signal, Part] = field(default_factory=dict)
+    origins: dict[int, pa.RecordBatch] = field(default_factory=dict)
+    requests: list[pa.RecordBatch] = field(default_factory=list)
+    tail_bytes: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The DuckDB file; absent until the first flush."""
+        return self.directory / f"{self.name}.duckdb"
+
+    @property
+    def journal(self) -> Path:
+        """The journal; absent once sealed."""
+        return self.directory / f"{self.name}.journal"
+
+    @property
+    def alias(self) -> str:
+        """The name under which the file is attached."""
+        return f"s_{self.name}"
+
+    def part(self, signal: Signal) -> Part:
+        """The rows of one signal."""
+        return self.parts.get(signal, Part())
+
+    def rows(self) -> int:
+        """The rows of every signal."""
+        return sum(part.bounds.rows for part in self.parts.values())
+
+
+def segment_name(opened_ns: int, closes_ns: int, nonce: str) -> str:
+    """A name that is never reused and tells both times; ``nonce`` keeps two segments of one instant apart."""
+    return f"{opened_ns:020d}_{closes_ns:020d}_{nonce}"
+
+
+def times_in(name: str) -> tuple[int, int]:
+    """``opened_ns`` and ``closes_ns`` in a segment's name.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    opened, closes, _ = name.split("_")
+    return int(opened), int(closes)
+
+
+def expired(closes_ns: int, retention_ns: int, now_ns: int) -> bool:
+    """Whether every row of a segment that took arrivals until ``closes_ns`` has been kept for the retention."""
+    return now_ns >= closes_ns + retention_ns
+
+
+def over_budget(sizes: Sequence[int], max_bytes: int) -> int:
+    """How many of the segments, oldest first with these sizes, must go so that the rest fits ``max_bytes``."""
+    total = sum(sizes)
+    count = 0
+    for size in sizes:
+        if total <= max_bytes:
+            break
+        total -= size
+        count += 1
+    return count

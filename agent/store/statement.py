@@ -1,0 +1,30 @@
+"""What the way out hands to the store, and what it is asked about: SQL text with bound parameters, and one place to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.store.segment import Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text and its bound parameters. The text holds names made by this program only, never a caller's words."""
+
+    text: str
+    parameters: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of one signal in one place: a segment's file, or its rows in memory.
+
+    ``relation`` is the name to select from. A file's rows count only below ``below``: a flush that commits after this source
+    was taken moves rows there which the source in memory still holds. ``bounds`` may be wider than the rows.
+    """
+
+    relation: str
+    segment: str
+    below: int | None
+    bounds: Bounds

@@ -1,0 +1,189 @@
+"""The store: segments, the open journal, and who may change them.
+
+One writer thread appends, one flusher thread moves rows into files, seals and retires; readers take snapshots. Every change
+of a segment happens under ``lock`` and swaps immutable parts, so nobody waits for anybody's disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from agent import schema
+from agent.batch import Batch, Signal
+from agent.clock import Clock
+from agent.errors import StoreUnavailable
+from agent.store import journal
+from agent.store.journal import Journal, JournalFault
+from agent.store.segment import Part, Segment, State, bounds_of, segment_name
+
+SEGMENTS_IN_BUDGET = 16
+"""A segment closes early once its journal holds this share of the disk budget, so that the budget retires small pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """What the store needs of the configuration. ``tail_bytes`` bounds the rows that wait in memory for the flusher."""
+
+    directory: Path
+    retention_ns: int
+    segment_ns: int
+    max_bytes: int
+    memory_limit_bytes: int
+    threads: int = 1
+    tail_bytes: int = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One signal of one segment as it was at one moment."""
+
+    segment: Segment
+    part: Part
+    attached: bool
+
+
+class Store:
+    """The segments of one data directory. ``opening.open_store`` makes one."""
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        clock: Clock,
+        connection: duckdb.DuckDBPyConnection,
+        segments: Sequence[Segment],
+        next_arrival: int,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.connection = connection
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self.segments: tuple[Segment, ...] = tuple(segments)
+        self.retired = {"age": 0, "budget": 0}
+        self._next_arrival = next_arrival
+        self._journal: Journal | None = None
+        self._open: Segment | None = None
+
+    def append(self, batches: Sequence[Batch], requests: pa.RecordBatch) -> None:
+        """Journal a group and make its rows visible; the writer's thread only.
+
+        Raises:
+            StoreUnavailable: nothing of the group is kept.
+        """
+        segment, open_journal = self._writable()
+        numbered = [(batch.signal, self._numbered(batch)) for batch in batches]
+        origins = [batch.origins for batch in batches]
+        new = _unknown_origins(origins, segment.origins)
+        frame = {schema.TABLE_NAMES[signal]: rows for signal, rows in numbered}
+        if new:
+            frame["origins"] = pa.Table.from_batches(list(new.values())).combine_chunks().to_batches()[0]
+        frame["requests"] = requests
+        try:
+            open_journal.append(journal.encode(frame))
+        except JournalFault as fault:
+            if not fault.usable:
+                self.close_segment()
+            raise StoreUnavailable("the store cannot write to its disk now") from fault
+        self._admit(segment, numbered, new, requests)
+
+    def _numbered(self, batch: Batch) -> pa.RecordBatch:
+        rows = batch.rows
+        first = self._next_arrival
+        self._next_arrival += rows.num_rows
+        arrivals = pa.arange(first, first + rows.num_rows)
+        return pa.RecordBatch.from_arrays([arrivals, *rows.columns], schema=schema.TABLES[batch.signal])
+
+    def _admit(
+        self,
+        segment: Segment,
+        numbered: Sequence[tuple[Signal, pa.RecordBatch]],
+        origins: dict[int, pa.RecordBatch],
+        requests: pa.RecordBatch,
+    ) -> None:
+        measured = [(signal, rows, bounds_of(signal, rows), rows.nbytes) for signal, rows in numbered]
+        with self.lock:
+            segment.origins.update(origins)
+            segment.requests.append(requests)
+            for signal, rows, bounds, size in measured:
+                segment.parts[signal] = segment.part(signal).appended(rows, bounds)
+                segment.tail_bytes += size
+            self.changed.notify_all()
+
+    def _writable(self) -> tuple[Segment, Journal]:
+        """The open segment, a new one when there is none or the last is due."""
+        now = self.clock.now_ns()
+        self.close_due_segment(now)
+        if self._open is None or self._journal is None:
+            closes = now + self.settings.segment_ns
+            name = segment_name(now, closes, secrets.token_hex(4))
+            segment = Segment(name, self.settings.directory, now, closes)
+            try:
+                self._journal = Journal(segment.journal)
+            except OSError as error:
+                raise StoreUnavailable("the store cannot write to its disk now") from error
+            with self.lock:
+                self.segments = (*self.segments, segment)
+            self._open = segment
+        return self._open, self._journal
+
+    def close_due_segment(self, now_ns: int) -> None:
+        """Close the open segment when its time or its share of the disk budget is over; the writer's thread only."""
+        if self._open is None or self._journal is None:
+            return
+        due = not self._open.opened_ns <= now_ns < self._open.closes_ns
+        if due or self._journal.size > self.settings.max_bytes // SEGMENTS_IN_BUDGET:
+            self.close_segment()
+
+    def close_segment(self) -> None:
+        """Take no more rows into the open segment: the flusher may seal it; the writer's thread only."""
+        if self._open is None:
+            return
+        if self._journal is not None:
+            self._journal.close()
+        with self.lock:
+            self._open.state = State.SEALING
+            self.changed.notify_all()
+        self._open, self._journal = None, None
+
+    def wait_for_room(self, timeout_seconds: float) -> bool:
+        """Wait until the rows in memory are within their bound; False when they are not by then."""
+        with self.lock:
+            return self.changed.wait_for(lambda: self.tail_bytes() <= self.settings.tail_bytes, timeout_seconds)
+
+    def tail_bytes(self) -> int:
+        """Bytes of rows in memory; call it under the lock."""
+        return sum(segment.tail_bytes for segment in self.segments)
+
+    def views(self, signal: Signal) -> list[View]:
+        """Every segment as it is now, oldest first: what a query begun now must see."""
+        with self.lock:
+            return [View(segment, segment.part(signal), segment.attached) for segment in self.segments]
+
+    def used_bytes(self) -> int:
+        """Bytes on disk: files, journals, WALs and spilled data."""
+        return sum(file_bytes(path) for path in self.settings.directory.rglob("*"))
+
+
+def file_bytes(path: Path) -> int:
+    """The size of a file; 0 when it is gone."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def _unknown_origins(batches: Sequence[pa.RecordBatch], known: dict[int, pa.RecordBatch]) -> dict[int, pa.RecordBatch]:
+    """The origins that the segment does not have yet, one row each, by hash."""
+    return {
+        value: batch.slice(index, 1)
+        for batch in batches
+        for index, value in enumerate(batch.column("hash").to_pylist())
+        if value not in known
+    }

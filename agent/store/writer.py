@@ -1,0 +1,163 @@
+"""The one writer: a queue, and everything that waits in it is one group: decoded, journaled, synced and answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from agent.batch import Batch, Decoded, Export, Receipt, Signal
+from agent.errors import QueueFull
+from agent.instruments import Instruments
+from agent.store.duplicates import RecentRequests, key_of, request_rows
+from agent.store.store import Store
+
+Decode = Callable[[Sequence[Export]], Decoded]
+
+GROUP_BYTES = 8 * 1024 * 1024
+"""A group ends at this many bytes of requests, which bounds the memory and the time until its first reply."""
+
+TICK_SECONDS = 1.0
+ROOM_SECONDS = 0.5
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    export: Export
+    reply: asyncio.Future[Receipt]
+    since: float
+
+
+class Writer:
+    """The Sink that keeps what it is given. Open it with ``writing``."""
+
+    def __init__(
+        self, store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+    ) -> None:
+        self._store = store
+        self._decoders = decoders
+        self._recent = recent
+        self._instruments = instruments
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._stopped = False
+
+    async def write(self, export: Export) -> Receipt:
+        """Keep an export's records; see ``receive.sink.Sink``."""
+        waiting = _Waiting(export, self._loop.create_future(), time.monotonic())
+        self._queue.put(waiting)
+        return await waiting.reply
+
+    def run(self) -> None:
+        """Write groups until stopped, then close the open segment."""
+        while not self._stopped:
+            group = self._next_group()
+            if group:
+                self._write_group(group)
+            else:
+                self._store.close_due_segment(self._store.clock.now_ns())
+        self._store.close_segment()
+
+    def stop(self) -> None:
+        """Let ``run`` return once everything that waits is written."""
+        self._queue.put(None)
+
+    def _next_group(self) -> list[_Waiting]:
+        """All that waits, up to the size of a group; nothing after a tick without a request."""
+        group: list[_Waiting] = []
+        size = 0
+        try:
+            waiting = self._queue.get(timeout=TICK_SECONDS)
+            while size < GROUP_BYTES:
+                if waiting is None:
+                    self._stopped = True
+                    break
+                group.append(waiting)
+                size += len(waiting.export.payload)
+                waiting = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return group
+
+    def _write_group(self, group: list[_Waiting]) -> None:
+        replies: list[Receipt | Exception]
+        try:
+            replies = self._settle([waiting.export for waiting in group])
+        except Exception as error:  # noqa: BLE001 whatever it is, those who wait must hear of it
+            _log.error("a group could not be written", error=type(error).__name__, exc_info=error)
+            replies = [error] * len(group)
+        else:
+            self._instruments.commit_seconds.observe(time.monotonic() - group[0].since)
+        self._loop.call_soon_threadsafe(_answer, group, replies)
+
+    def _settle(self, exports: Sequence[Export]) -> list[Receipt | Exception]:
+        """Keep a group; a reply for each of its exports."""
+        now = self._store.clock.now_ns()
+        keys = [key_of(export) for export in exports]
+        replies: dict[bytes, Receipt | Exception] = {}
+        new: dict[bytes, Export] = {}
+        for key, export in zip(keys, exports, strict=True):
+            known = self._recent.reply(key, now)
+            if known is not None:
+                replies[key] = known
+            if known is not None or key in new:
+                self._instruments.requests_duplicate.inc()
+            else:
+                new[key] = export
+        replies.update(self._keep(new, now))
+        return [replies[key] for key in keys]
+
+    def _keep(self, new: Mapping[bytes, Export], now_ns: int) -> dict[bytes, Receipt | Exception]:
+        """Decode and append what did not come before."""
+        if not new:
+            return {}
+        if not self._store.wait_for_room(ROOM_SECONDS):
+            raise QueueFull("the store is behind in moving rows to disk; send again")
+        replies: dict[bytes, Receipt | Exception] = {}
+        batches: list[Batch] = []
+        for signal, decode in self._decoders.items():
+            keys = [key for key, export in new.items() if export.signal is signal]
+            if keys:
+                decoded = decode([new[key] for key in keys])
+                replies.update(zip(keys, decoded.receipts, strict=True))
+                if decoded.batch is not None:
+                    batches.append(decoded.batch)
+        if batches:
+            kept = {key: reply for key, reply in replies.items() if isinstance(reply, Receipt)}
+            self._store.append(batches, request_rows(list(kept), list(kept.values()), now_ns))
+            for key, receipt in kept.items():
+                self._recent.remember(key, receipt, now_ns)
+        return replies
+
+
+def _answer(group: Sequence[_Waiting], replies: Sequence[Receipt | Exception]) -> None:
+    for waiting, reply in zip(group, replies, strict=True):
+        if waiting.reply.done():
+            continue  # the caller has gone; the records are kept
+        if isinstance(reply, Exception):
+            waiting.reply.set_exception(reply)
+        else:
+            waiting.reply.set_result(reply)
+
+
+@asynccontextmanager
+async def writing(
+    store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+) -> AsyncIterator[Writer]:
+    """A Writer on a thread of its own; everything that waits is written before it ends."""
+    writer = Writer(store, decoders, recent, instruments)
+    thread = threading.Thread(target=writer.run, name="writer")
+    thread.start()
+    try:
+        yield writer
+    finally:
+        writer.stop()
+        await asyncio.to_thread(thread.join)

@@ -1,0 +1,309 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Order(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORDER_UNSPECIFIED: _ClassVar[Order]
+    ORDER_NEWEST: _ClassVar[Order]
+    ORDER_OLDEST: _ClassVar[Order]
+    ORDER_SLOWEST: _ClassVar[Order]
+
+class Encoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENCODING_UNSPECIFIED: _ClassVar[Encoding]
+    ENCODING_FLAT: _ClassVar[Encoding]
+    ENCODING_OTLP: _ClassVar[Encoding]
+
+class SpanKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPAN_KIND_UNSPECIFIED: _ClassVar[SpanKind]
+    SPAN_KIND_INTERNAL: _ClassVar[SpanKind]
+    SPAN_KIND_SERVER: _ClassVar[SpanKind]
+    SPAN_KIND_CLIENT: _ClassVar[SpanKind]
+    SPAN_KIND_PRODUCER: _ClassVar[SpanKind]
+    SPAN_KIND_CONSUMER: _ClassVar[SpanKind]
+
+class StatusCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STATUS_CODE_UNSET: _ClassVar[StatusCode]
+    STATUS_CODE_OK: _ClassVar[StatusCode]
+    STATUS_CODE_ERROR: _ClassVar[StatusCode]
+ORDER_UNSPECIFIED: Order
+ORDER_NEWEST: Order
+ORDER_OLDEST: Order
+ORDER_SLOWEST: Order
+ENCODING_UNSPECIFIED: Encoding
+ENCODING_FLAT: Encoding
+ENCODING_OTLP: Encoding
+SPAN_KIND_UNSPECIFIED: SpanKind
+SPAN_KIND_INTERNAL: SpanKind
+SPAN_KIND_SERVER: SpanKind
+SPAN_KIND_CLIENT: SpanKind
+SPAN_KIND_PRODUCER: SpanKind
+SPAN_KIND_CONSUMER: SpanKind
+STATUS_CODE_UNSET: StatusCode
+STATUS_CODE_OK: StatusCode
+STATUS_CODE_ERROR: StatusCode
+
+class AttributeFilter(_message.Message):
+    __slots__ = ("key", "value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class QuerySpansRequest(_message.Message):
+    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "operation_name", "min_duration_ms", "errors_only", "limit", "offset", "page_token", "attributes", "order", "max_duration_ms", "kind", "encoding")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    MIN_DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    MAX_DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    trace_id: str
+    operation_name: str
+    min_duration_ms: int
+    errors_only: bool
+    limit: int
+    offset: int
+    page_token: str
+    attributes: _containers.RepeatedCompositeFieldContainer[AttributeFilter]
+    order: Order
+    max_duration_ms: int
+    kind: SpanKind
+    encoding: Encoding
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., operation_name: _Optional[str] = ..., min_duration_ms: _Optional[int] = ..., errors_only: _Optional[bool] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., max_duration_ms: _Optional[int] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ...) -> None: ...
+
+class QuerySpansResponse(_message.Message):
+    __slots__ = ("spans", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp")
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_IS_EXACT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    OTLP_FIELD_NUMBER: _ClassVar[int]
+    spans: _containers.RepeatedCompositeFieldContainer[Span]
+    total_count: int
+    has_more: bool
+    next_page_token: str
+    total_is_exact: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    otlp: bytes
+    def __init__(self, spans: _Optional[_Iterable[_Union[Span, _Mapping]]] = ..., total_count: _Optional[int] = ..., has_more: _Optional[bool] = ..., next_page_token: _Optional[str] = ..., total_is_exact: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., otlp: _Optional[bytes] = ...) -> None: ...
+
+class Span(_message.Message):
+    __slots__ = ("trace_id", "span_id", "parent_span_id", "service_name", "operation_name", "start_time", "duration_us", "is_error", "attributes", "events", "kind", "status_code", "status_message", "links", "flags", "trace_state", "resource_attributes", "scope", "dropped_attributes_count", "dropped_events_count", "dropped_links_count", "end_time", "resource_schema_url", "position")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResourceAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PARENT_SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    IS_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_STATE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_EVENTS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_LINKS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_SCHEMA_URL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    service_name: str
+    operation_name: str
+    start_time: _timestamp_pb2.Timestamp
+    duration_us: int
+    is_error: bool
+    attributes: _containers.ScalarMap[str, str]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    kind: SpanKind
+    status_code: StatusCode
+    status_message: str
+    links: _containers.RepeatedCompositeFieldContainer[Link]
+    flags: int
+    trace_state: str
+    resource_attributes: _containers.ScalarMap[str, str]
+    scope: Scope
+    dropped_attributes_count: int
+    dropped_events_count: int
+    dropped_links_count: int
+    end_time: _timestamp_pb2.Timestamp
+    resource_schema_url: str
+    position: int
+    def __init__(self, trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., parent_span_id: _Optional[str] = ..., service_name: _Optional[str] = ..., operation_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration_us: _Optional[int] = ..., is_error: _Optional[bool] = ..., attributes: _Optional[_Mapping[str, str]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., status_code: _Optional[_Union[StatusCode, str]] = ..., status_message: _Optional[str] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., flags: _Optional[int] = ..., trace_state: _Optional[str] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., dropped_attributes_count: _Optional[int] = ..., dropped_events_count: _Optional[int] = ..., dropped_links_count: _Optional[int] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resource_schema_url: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("time", "name", "attributes", "dropped_attributes_count")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    name: str
+    attributes: _containers.ScalarMap[str, str]
+    dropped_attributes_count: int
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., name: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., dropped_attributes_count: _Optional[int] = ...) -> None: ...
+
+class Link(_message.Message):
+    __slots__ = ("trace_id", "span_id", "trace_state", "attributes", "dropped_attributes_count", "flags")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    span_id: str
+    trace_state: str
+    attributes: _containers.ScalarMap[str, str]
+    dropped_attributes_count: int
+    flags: int
+    def __init__(self, trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., trace_state: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., dropped_attributes_count: _Optional[int] = ..., flags: _Optional[int] = ...) -> None: ...
+
+class Scope(_message.Message):
+    __slots__ = ("name", "version", "attributes", "dropped_attributes_count", "schema_url")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_URL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    attributes: _containers.ScalarMap[str, str]
+    dropped_attributes_count: int
+    schema_url: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., dropped_attributes_count: _Optional[int] = ..., schema_url: _Optional[str] = ...) -> None: ...
+
+class GetDataInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetDataInfoResponse(_message.Message):
+    __slots__ = ("agent_id", "version", "agent_time", "retention", "max_bytes", "used_bytes", "signals", "scrub_rules_hash", "scrub_stage", "scrub_profile", "segments_retired_by_age", "segments_retired_by_budget", "warnings")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    AGENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    SCRUB_RULES_HASH_FIELD_NUMBER: _ClassVar[int]
+    SCRUB_STAGE_FIELD_NUMBER: _ClassVar[int]
+    SCRUB_PROFILE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_RETIRED_BY_AGE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_RETIRED_BY_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    version: str
+    agent_time: _timestamp_pb2.Timestamp
+    retention: _duration_pb2.Duration
+    max_bytes: int
+    used_bytes: int
+    signals: _containers.RepeatedCompositeFieldContainer[SignalInfo]
+    scrub_rules_hash: str
+    scrub_stage: str
+    scrub_profile: str
+    segments_retired_by_age: int
+    segments_retired_by_budget: int
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, agent_id: _Optional[str] = ..., version: _Optional[str] = ..., agent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., signals: _Optional[_Iterable[_Union[SignalInfo, _Mapping]]] = ..., scrub_rules_hash: _Optional[str] = ..., scrub_stage: _Optional[str] = ..., scrub_profile: _Optional[str] = ..., segments_retired_by_age: _Optional[int] = ..., segments_retired_by_budget: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SignalInfo(_message.Message):
+    __slots__ = ("signal", "rows", "bytes", "earliest_time", "latest_time", "services")
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    EARLIEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LATEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    signal: str
+    rows: int
+    bytes: int
+    earliest_time: _timestamp_pb2.Timestamp
+    latest_time: _timestamp_pb2.Timestamp
+    services: _containers.RepeatedCompositeFieldContainer[ServiceInfo]
+    def __init__(self, signal: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ..., earliest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[_Iterable[_Union[ServiceInfo, _Mapping]]] = ...) -> None: ...
+
+class ServiceInfo(_message.Message):
+    __slots__ = ("service_name", "rows", "bytes", "earliest_time", "latest_time")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    EARLIEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LATEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    rows: int
+    bytes: int
+    earliest_time: _timestamp_pb2.Timestamp
+    latest_time: _timestamp_pb2.Timestamp
+    def __init__(self, service_name: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ..., earliest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

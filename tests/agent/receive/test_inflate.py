@@ -1,0 +1,83 @@
+"""Bodies inflated within their limit: whole, in several members, cut off, garbage, bombs."""
+
+import gzip
+import tracemalloc
+import zlib
+
+import pytest
+
+from agent import errors
+from agent.receive.inflate import inflated
+
+BODY = bytes(range(256)) * 1000
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize("body", [b"", b"a", BODY])
+def test_a_body_comes_out_as_it_went_in(encoding, compress, body):
+    assert body == inflated(encoding, compress(body), len(BODY))
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_a_body_longer_than_a_step_comes_out_whole_whatever_its_ratio(level):
+    body = b"\0" * 300_001 + BODY + b"\0" * 300_001
+    assert body == inflated("gzip", gzip.compress(body, level), len(body))
+
+
+def test_gzip_members_one_after_another_are_one_body():
+    assert b"onetwo" + BODY == inflated("gzip", b"".join(map(gzip.compress, [b"one", b"two", b"", BODY])), 1 << 20)
+
+
+def test_deflate_data_has_no_second_member():
+    with pytest.raises(errors.MalformedExport, match="goes on after"):
+        inflated("deflate", zlib.compress(b"one") * 2, 100)
+
+
+def test_a_thousand_members_are_the_most():
+    assert inflated("gzip", gzip.compress(b"a") * 1000, 1000) == b"a" * 1000
+    with pytest.raises(errors.MalformedExport, match="goes on after"):
+        inflated("gzip", gzip.compress(b"a") * 1001, 2000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("body", [b"not compressed", b"\x1f\x8b\x08\xff" + b"x" * 40])
+def test_a_body_in_another_encoding_is_malformed(encoding, body):
+    with pytest.raises(errors.MalformedExport, match=encoding):
+        inflated(encoding, body, 100)
+
+
+def test_garbage_after_a_member_is_malformed():
+    with pytest.raises(errors.MalformedExport):
+        inflated("gzip", gzip.compress(b"one") + b"garbage", 100)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 10, 200, -1])
+def test_a_body_that_is_cut_off_is_malformed(cut):
+    with pytest.raises(errors.MalformedExport, match="in the middle"):
+        inflated("gzip", gzip.compress(BODY)[:cut], 1 << 20)
+
+
+def test_a_checksum_that_does_not_fit_is_malformed():
+    body = bytearray(gzip.compress(BODY))
+    body[-6] ^= 1
+    with pytest.raises(errors.MalformedExport):
+        inflated("gzip", bytes(body), 1 << 20)
+
+
+def test_the_limit_is_inclusive():
+    assert BODY == inflated("gzip", gzip.compress(BODY), len(BODY))
+    with pytest.raises(errors.TooLarge, match=r"otlp\.http\.max_request_body_size"):
+        inflated("gzip", gzip.compress(BODY), len(BODY) - 1)
+
+
+def test_a_bomb_costs_its_limit_and_no_more():
+    squeezer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(squeezer.compress(b"\0" * (1 << 20)) for _ in range(256)) + squeezer.flush()
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.TooLarge):
+            inflated("gzip", bomb, 4 << 20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 << 20
