@@ -16,7 +16,7 @@ _NS_OF_UNIT = {
     "d": 86_400_000_000_000,
 }
 _BYTES_OF_UNIT = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_TERM = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-zµ]+)")
+_TERM = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-zµ]+)")
 _MAX = 2**63 - 1
 
 _DURATION_FORM = 'write a number and a unit of ns, us, ms, s, m, h or d, like "500ms", "10s", "5m" or "1h30m"'

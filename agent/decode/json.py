@@ -76,8 +76,13 @@ def protobuf_of_json(signal: Signal, body: bytes) -> bytes:
     try:
         return _REQUESTS[signal](request, 0)
     except _WrongError as wrong:
-        where = "".join(reversed(wrong.path)).lstrip(".") or "the request"
-        raise errors.MalformedExport(f"{where}: expected {wrong.expected}") from None
+        raise errors.MalformedExport(f"{_where(wrong.path)}: expected {wrong.expected}") from None
+
+
+def _where(path: list[str]) -> str:
+    """As a sender would write it; of a long path both ends."""
+    where = "".join(reversed(path)).lstrip(".") or "the request"
+    return where if len(where) <= 200 else f"{where[:100]}...{where[-97:]}"
 
 
 def _varint(number: int) -> bytes:

@@ -119,7 +119,7 @@ def _field(payload: bytes, at: int, end: int) -> tuple[int, int, int]:
     """The tag of the field at ``at``, how long its octets are and where they start; a varint is read over."""
     tag, at = _varint(payload, at, end)
     wire_type = tag & 7
-    if tag >> 3 == 0 or wire_type > 5:
+    if not 0 < tag >> 3 < 1 << 29 or wire_type > 5:
         raise errors.MalformedExport(_MALFORMED)
     if wire_type == _LENGTH_DELIMITED:
         size, at = _varint(payload, at, end)

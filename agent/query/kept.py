@@ -48,13 +48,12 @@ def inventory(reading: Reading, own: tuple[str, ...] | None, scrubber: Scrubber)
         services = found.services.setdefault(signal, {})
         for source in reading.sources(signal):
             try:
-                table = reading.select(source, sql.kept(own, source, schema.TIME_COLUMNS[signal]))
+                rows = reading.select(source, sql.kept(own, source, schema.TIME_COLUMNS[signal]))
             except SegmentUnreadable as fault:
                 found.warnings.append(f"segment {fault.segment} could not be read; its rows are not counted")
                 continue
-            for row in table.to_pylist():
-                name = scrubber.text(row["service_name"])
-                services.setdefault(name, Kept()).add(row["rows"], row["earliest"], row["latest"])
+            for name, *counted in rows:
+                services.setdefault(scrubber.text(name), Kept()).add(*counted)
     return found
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from google.protobuf.message import Message
 
 from agent.scrub.scrubber import Scrubber
@@ -78,13 +77,11 @@ class Shape:
         return result
 
 
-def rows_of(table: pa.Table, origins: Mapping[int, Origin]) -> list[Row]:
-    """The rows of a table, made column by column: twice as fast as row by row."""
-    names = table.column_names
-    rows = [dict(zip(names, cells, strict=True)) for cells in zip(*(c.to_pylist() for c in table.columns), strict=True)]
-    for row in rows:
-        row["origin"] = origins[row["origin"]]
-    return rows
+def row_of(names: Sequence[str], cells: Sequence[Any], origins: Mapping[int, Origin]) -> Row:
+    """The row with these columns."""
+    row = dict(zip(names, cells, strict=True))
+    row["origin"] = origins[row["origin"]]
+    return row
 
 
 def origins_of(found: Iterable[Mapping[str, Any]]) -> dict[int, Origin]:

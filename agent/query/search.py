@@ -6,13 +6,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
-from agent import values
+from agent import schema, values
 from agent.query import sql
 from agent.query.page import Position
 from agent.query.plan import Order, Plan, Recheck
-from agent.query.rows import Row, Shape, origins_of, rows_of
+from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
@@ -41,13 +39,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """One row of a fetched table; places sort by ``key`` and ``arrival``."""
+    """One fetched row; places sort by ``key`` and ``arrival``."""
 
     key: int
     arrival: int
-    source: Source
-    table: pa.Table
-    index: int
+    segment: str
+    cells: tuple[Any, ...]
 
 
 class Search:
@@ -58,6 +55,7 @@ class Search:
         self._shape = shape
         self._reading = reading
         self._scrubber = scrubber
+        self._names = schema.TABLES[plan.signal].names
         self._warnings: list[str] = list(plan.warnings)
         self._sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
 
@@ -85,8 +83,7 @@ class Search:
         """Every condition is in SQL."""
         plan = self._plan
         after, beyond_end = self._resolve_offset()
-        fetched = [] if beyond_end else self._fetch(after, plan.limit + 1)
-        found = Found(self._distinct(fetched[: plan.limit], after), has_more=len(fetched) > plan.limit)
+        found = Found() if beyond_end else self._fill_page(after)
         if plan.first_total is not None:
             found.total, found.total_is_exact = plan.first_total
         elif not found.has_more and not plan.offset:
@@ -94,6 +91,18 @@ class Search:
         else:
             found.total = sum(self._count(source) for source in self._sources)
         return found
+
+    def _fill_page(self, after: Position | None) -> Found:
+        """A page behind a position; rows that repeat one already shown make room for others."""
+        found = Found()
+        while True:
+            lacking = self._plan.limit - len(found.rows)
+            fetched = self._fetch(after, lacking + 1)
+            found.rows += self._distinct(fetched[:lacking], after)
+            found.has_more = len(fetched) > lacking
+            if not found.has_more or len(found.rows) == self._plan.limit:
+                return found
+            after = self.position(fetched[lacking - 1])
 
     def _rechecked(self) -> Found:
         """Conditions that only scrubbed rows can answer: candidates are scrubbed until the page is full."""
@@ -134,31 +143,25 @@ class Search:
         for source in self._sources:
             if len(best) == limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
                 break  # sources are in order of their best row: none behind this one can hold a better row either
-            table = self._select(source, sql.page(self._plan, source, after, limit))
-            best = self._merge(best, source, table, limit)
+            best = self._merge(best, source, self._select(source, sql.page(self._plan, source, after, limit)), limit)
         return self._scrubbed(best)
 
-    def _merge(self, best: list[_Place], source: Source, table: pa.Table | None, limit: int) -> list[_Place]:
-        if table is None or not table.num_rows:
-            return best
-        keys = table.column(sql.key_column(self._plan)).to_pylist()
-        arrivals = table.column("arrival").to_pylist()
-        places = [_Place(key, arrival, source, table, i) for i, (key, arrival) in enumerate(zip(keys, arrivals, strict=True))]
+    def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
+        key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
+        places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
         merged = sorted((*best, *places), key=lambda place: (place.key, place.arrival), reverse=sql.descending(self._plan))
         return merged[:limit]
 
     def _scrubbed(self, places: Sequence[_Place]) -> list[Row]:
         """The rows at these places, in their order."""
-        rows: dict[int, Row] = {}
-        tables = {id(place.table): place for place in places}
-        for number, first in tables.items():
-            chosen = [place for place in places if id(place.table) == number]
-            table = first.table.take(pa.array([place.index for place in chosen], pa.int64()))
-            hashes = list(set(table.column("origin").to_pylist()))
-            origins = origins_of(self._reading.origins(first.source.segment, hashes))
-            for row in self._shape.scrubbed(rows_of(table, origins), self._scrubber):
-                rows[row["arrival"]] = row
-        return [rows[place.arrival] for place in places]
+        origin = self._names.index("origin")
+        hashes: dict[str, set[int]] = {}
+        for place in places:
+            hashes.setdefault(place.segment, set()).add(place.cells[origin])
+        origins: dict[int, Origin] = {}
+        for segment, wanted in hashes.items():
+            origins |= origins_of(self._reading.origins(segment, list(wanted - origins.keys())))
+        return self._shape.scrubbed((row_of(self._names, place.cells, origins) for place in places), self._scrubber)
 
     def _distinct(self, rows: Sequence[Row], after: Position | None) -> list[Row]:
         """The rows without those equal in every field to one before them, on this page or at the end of the last."""
@@ -176,8 +179,9 @@ class Search:
     def _shown(self, after: Position) -> list[Row]:
         places: list[_Place] = []
         for source in self._sources:
-            table = self._select(source, sql.shown(self._plan, source, after, MAX_REPEATS))
-            places = self._merge(places, source, table, MAX_REPEATS)
+            places = self._merge(
+                places, source, self._select(source, sql.shown(self._plan, source, after, MAX_REPEATS)), MAX_REPEATS
+            )
         return self._scrubbed(places)
 
     def _resolve_offset(self) -> tuple[Position | None, bool]:
@@ -185,28 +189,25 @@ class Search:
         plan = self._plan
         if not plan.offset:
             return plan.after, False
-        skipped: list[tuple[int, int]] = []
+        skipped: list[tuple[Any, ...]] = []
         for source in self._sources:
-            table = self._select(source, sql.positions(plan, source, plan.offset))
-            if table is not None and table.num_rows:
-                skipped += zip(table.column("key").to_pylist(), table.column("arrival").to_pylist(), strict=True)
+            skipped += self._select(source, sql.positions(plan, source, plan.offset))
         skipped.sort(reverse=sql.descending(plan))
         if len(skipped) < plan.offset:
             return None, True
         return Position(*skipped[plan.offset - 1]), False
 
     def _count(self, source: Source) -> int:
-        table = self._select(source, sql.count(self._plan, source))
-        return 0 if table is None or not table.num_rows else int(table.column("count")[0].as_py())
+        return sum(count for (count,) in self._select(source, sql.count(self._plan, source)))
 
-    def _select(self, source: Source, statement: Statement) -> pa.Table | None:
+    def _select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
         try:
             return self._reading.select(source, statement)
         except SegmentUnreadable as fault:
             warning = f"segment {fault.segment} could not be read; its rows are missing from this answer"
             if warning not in self._warnings:
                 self._warnings.append(warning)
-            return None
+            return []
 
 
 def _best(order: Order, bounds: Bounds) -> int:

@@ -112,9 +112,9 @@ def positions(plan: Plan, source: Source, limit: int) -> Statement:
 
 
 def count(plan: Plan, source: Source) -> Statement:
-    """How many rows match, as ``count``."""
+    """How many rows match."""
     where = _matches(plan, source)
-    text = f"SELECT count(*) AS count FROM {source.relation}{where.text()}"  # noqa: S608 our own names; values are bound
+    text = f"SELECT count(*) FROM {source.relation}{where.text()}"  # noqa: S608 our own names; values are bound
     return Statement(text, where.parameters)
 
 

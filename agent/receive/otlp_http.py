@@ -66,7 +66,8 @@ async def serving_otlp_http(settings: HttpSettings, receiver: Receiver, signals:
         yield port
     finally:
         await server.shutdown(sockets=[listener])
-        await _end(server)
+        # Those that uvicorn cancels after the grace still have to say so; it does not wait for them.
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
         _unlink(settings.endpoint)
 
 
@@ -99,14 +100,6 @@ def _config(settings: HttpSettings, app: Starlette) -> uvicorn.Config:
         timeout_keep_alive=settings.idle_timeout_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
-
-
-async def _end(server: uvicorn.Server) -> None:
-    """Waits for the requests that uvicorn cancels after the grace, which it does not, and closes what still sends."""
-    await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
-    for connection in list(server.server_state.connections):
-        if connection.transport:
-            connection.transport.close()
 
 
 def _unlink(endpoint: Endpoint) -> None:

@@ -35,7 +35,7 @@ def services_table(answer: api.GetDataInfoResponse, zone: dt.tzinfo | None = Non
     """Rows, sizes and times per signal and service."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("SIGNAL", no_wrap=True)
-    table.add_column("SERVICE", no_wrap=True, overflow="ellipsis", min_width=12)
+    table.add_column("SERVICE", min_width=12)
     table.add_column("ROWS", justify="right", no_wrap=True)
     table.add_column("SIZE", justify="right", no_wrap=True)
     table.add_column("EARLIEST", no_wrap=True)

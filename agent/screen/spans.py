@@ -41,16 +41,16 @@ def status_text(span: api.Span) -> Text:
 
 
 def spans_table(answer: api.QuerySpansResponse, zone: dt.tzinfo | None = None) -> Table:
-    """One span a line."""
+    """One span a line; a narrow terminal cuts the columns that are not ``no_wrap``, so the trace id stays whole."""
     times = [moment(span.start_time, zone) for span in answer.spans]
     days = {time.date() for time in times}
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
     table.add_column("START", no_wrap=True)
     table.add_column("DURATION", justify="right", no_wrap=True)
-    table.add_column("SERVICE", overflow="ellipsis", no_wrap=True, min_width=8)
-    table.add_column("OPERATION", overflow="ellipsis", no_wrap=True, min_width=12, ratio=1)
+    table.add_column("SERVICE", min_width=8)
+    table.add_column("OPERATION", min_width=12)
     table.add_column("KIND", no_wrap=True)
-    table.add_column("STATUS", overflow="ellipsis", no_wrap=True, max_width=32)
+    table.add_column("STATUS", max_width=32)
     table.add_column("TRACE ID", no_wrap=True, min_width=32)
     for span, time in zip(answer.spans, times, strict=True):
         start = clock_text(time) if len(days) == 1 else f"{time:%m-%d} {clock_text(time)}"

@@ -97,15 +97,15 @@ def trace_table(spans: Sequence[api.Span]) -> Table:
     """The tree, with each span's place in time beside it."""
     begin_us, whole_us = _extent(spans)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("SPAN", overflow="ellipsis", no_wrap=True, ratio=1, min_width=20)
+    table.add_column("SPAN", min_width=32)
     table.add_column("", no_wrap=True, width=_BAR_WIDTH)
     table.add_column("OFFSET", justify="right", no_wrap=True)
     table.add_column("DURATION", justify="right", no_wrap=True)
-    table.add_column("STATUS", overflow="ellipsis", no_wrap=True, max_width=32)
+    table.add_column("STATUS", max_width=32)
     table.add_column("EVENTS", justify="right", no_wrap=True)
     for row in rows_of(spans):
         if row.span is None:
-            table.add_row(cell(f"parent {row.missing_parent_id} is not in this answer", "yellow italic"))
+            table.add_row(cell(f"missing parent {row.missing_parent_id}", "yellow italic"))
             continue
         table.add_row(*_cells(row.guides, row.span, begin_us, whole_us))
     return table
@@ -119,6 +119,8 @@ def _cells(guides: str, span: api.Span, begin_us: int, whole_us: int) -> Iterabl
             (safe(span.service_name), "bold red" if span.is_error else "cyan"),
             " ",
             (safe(span.operation_name), "red" if span.is_error else ""),
+            overflow="ellipsis",
+            no_wrap=True,
         ),
         Text(bar(offset_us, span.duration_us, whole_us), "red" if span.is_error else "blue"),
         f"+{duration_text(offset_us)}",

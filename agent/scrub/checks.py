@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from itertools import accumulate
 
 import orjson
 import re2
@@ -96,14 +95,15 @@ def card(text: bytes, start: int, end: int) -> Span | None:
     if text[start:end].isdigit():
         number = end - start <= 19 and card_number(text[start:end]) and _card_apart(text, start, end)
         return (start, end) if number else None
-    groups = [(start + m.start(), start + m.end()) for m in _GROUPS.finditer(text[start:end])]
+    groups = [(m.start(), m.end()) for m in _GROUPS.finditer(text, start, end)]
     found: list[Span] = []
     for index, (first, _) in enumerate(groups):
-        sizes = accumulate(b - a for a, b in groups[index : index + 19])
-        for (_, last), size in zip(groups[index:], sizes, strict=False):
-            if size > 19:
+        digits = b""
+        for begin, last in groups[index : index + 19]:
+            digits += text[begin:last]
+            if len(digits) > 19:
                 break
-            if size >= 13 and card_number(text[first:last].replace(b" ", b"").replace(b"-", b"")):
+            if len(digits) >= 13 and card_number(digits):
                 found.append((first, last))
     found = [span for span in found if _card_apart(text, *span)]
     return (found[0][0], max(last for _, last in found)) if found else None

@@ -123,7 +123,7 @@ class ValueRule:
 
 _SENSITIVE_WORD = r"(?i:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|private|account|signing|secret)[_ -]?key)"
 _LOCAL = r"[\pL\pN._%+'-]"
-_DOMAIN = r"(?:[\pL\pN](?:[\pL\pN-]{0,62})\.)+\pL{2,24}"
+_DOMAIN = r"(?:[\pL\pN-]+\.)+\pL{2,}"
 
 VALUE_RULES = (
     ValueRule(
@@ -160,7 +160,7 @@ VALUE_RULES = (
     ),
     ValueRule(
         "email",
-        rf"""(?:{_LOCAL}{{1,64}}|"[^"\n]{{1,64}}")(?:@|%40){_DOMAIN}""",
+        rf"""(?:{_LOCAL}+|"[^"\n]{{1,64}}")(?:@|%40){_DOMAIN}""",
         "@|%40",
         checks.email,
     ),

@@ -25,6 +25,7 @@ from agent.scrub.rules import Action, ScrubSettings
 from agent.scrub.tally import Tally
 from agent.scrub.text import Hits, scrub_text, suspects
 from agent.scrub.tree import Tree
+from agent.scrub.urls import may_change
 from agent.scrub.wire import is_key_head, string_start
 from agent.values import UNREADABLE, key_value
 
@@ -35,7 +36,7 @@ MEMO_ENTRIES = 32768
 MEMO_BYTES = 512
 """A page of 1,000 spans has about 12,000 distinct attributes at most; longer ones are rare. Together at most 16 MiB."""
 
-_MARKS = re2.compile(r'REDACTED|hmac:|\?|::|\.0(?:[^0-9]|\z)|\[unreadable\]|"bytesValue"')
+_MARKS = re2.compile(r'REDACTED|hmac:|\?|::|[0-9]\.[0-9]+\.[0-9]+\.0(?:[^0-9]|\z)|\[unreadable\]|"bytesValue"')
 
 _UNREADABLE = key_value(messages.NO_MESSAGE)
 _UNREADABLE_WIRE = _UNREADABLE.SerializeToString()
@@ -88,7 +89,7 @@ class Scrubber:
 
     def attributes(self, wires: list[bytes]) -> list[bytes]:
         """Attributes without those dropped; the identical list when nothing changes."""
-        if self._off:
+        if self._off or not wires:
             return wires
         answers = list(map(self._memo.get, wires))
         if answers.count(None) == len(answers):
@@ -126,7 +127,7 @@ class Scrubber:
             head = attribute[:at]
             action = actions.get(head) or self._key_action(head)
             start = string_start(attribute, at)
-            if start < 0 or not (action is keep or (action is Action.URL and b"=" not in attribute[start:])):
+            if start < 0 or not (action is keep or (action is Action.URL and not may_change(attribute[start:]))):
                 answers[place] = self._judged(attribute)
             elif start < len(attribute):
                 places.append(place)
@@ -141,7 +142,7 @@ class Scrubber:
         if len(memo) + len(wires) > MEMO_ENTRIES:
             memo.clear()
         memo.update(zip(wires, answers, strict=True))
-        if max(map(len, wires)) > MEMO_BYTES:
+        if max(map(len, wires), default=0) > MEMO_BYTES:
             for wire in wires:
                 if len(wire) > MEMO_BYTES:
                     memo.pop(wire, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
 import re2
 
 from agent.scrub import urls
+from agent.scrub.engine import LATIN1, UTF8
 from agent.scrub.rules import VALUE_RULES
 
 Hits = list[tuple[str, str]]
@@ -33,14 +35,8 @@ def _code_points(spans: str) -> dict[int, None]:
 INVISIBLE = _code_points(_INVISIBLE)
 
 
-def _latin1() -> Any:  # noqa: ANN401 - re2 publishes no types
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    return options
-
-
 def _set_of(patterns: list[str]) -> Any:  # noqa: ANN401 - re2 publishes no types
-    candidates = re2.Set.SearchSet(_latin1())
+    candidates = re2.Set.SearchSet(LATIN1)
     for pattern in patterns:
         candidates.Add(pattern.encode())
     candidates.Compile()
@@ -50,11 +46,11 @@ def _set_of(patterns: list[str]) -> Any:  # noqa: ANN401 - re2 publishes no type
 _HINTS = [*(rule.hint for rule in VALUE_RULES), urls.HINT]
 _SUSPECT = re2.compile(
     "|".join([r"[\x80-\xff]|\x00\s*[\[{]", *_HINTS]).encode(),
-    _latin1(),
+    LATIN1,
 )
 """Every string starts behind a zero byte: a JSON document is seen at its first character."""
 _CANDIDATES = _set_of(_HINTS)
-_PATTERNS = [re2.compile(rule.pattern.encode()) for rule in VALUE_RULES]
+_PATTERNS = [re2.compile(rule.pattern.encode(), UTF8) for rule in VALUE_RULES]
 _GROUPS = [pattern.groups for pattern in _PATTERNS]
 _URL = len(VALUE_RULES)
 
@@ -137,12 +133,17 @@ def scrub_once(text: str, hits: Hits) -> str:
     return text if cleaned == plain else cleaned
 
 
-def scrub_text(text: str, hits: Hits) -> str:
-    """The value rules over a string until nothing changes."""
+def until_stable(text: str, once: Callable[[str], str], hits: Hits) -> str:
+    """``once`` again and again until it changes nothing: so that a second scrub finds what the first left."""
     for _ in range(PASSES):
-        cleaned = scrub_once(text, hits)
+        cleaned = once(text)
         if cleaned == text:
             return text
         text = cleaned
     hits.append(("unstable", "mask"))
     return UNSTABLE
+
+
+def scrub_text(text: str, hits: Hits) -> str:
+    """The value rules over a string until nothing changes."""
+    return until_stable(text, lambda left: scrub_once(left, hits), hits)

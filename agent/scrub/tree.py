@@ -16,7 +16,7 @@ from agent.scrub.addresses import truncate
 from agent.scrub.keys import KeyRules
 from agent.scrub.rules import Action
 from agent.scrub.sql import scrub_sql
-from agent.scrub.text import PASSES, UNSTABLE, Hits, scrub_once
+from agent.scrub.text import Hits, scrub_once, until_stable
 from agent.scrub.urls import scrub_url
 from agent.values import Json, text_of
 
@@ -64,14 +64,11 @@ class Tree:
 
     def string(self, text: str, hits: Hits, *, action: Action = Action.KEEP, listed: bool = False, depth: int = 0) -> str:
         """A string leaf until nothing changes: its key's rewrite, the JSON inside, the value rules."""
-        for _ in range(PASSES):
-            cleaned = _rewritten(text, action, hits)
-            cleaned = scrub_once(self._json_text(cleaned, hits, listed, depth), hits)
-            if cleaned == text:
-                return text
-            text = cleaned
-        hits.append(("unstable", "mask"))
-        return UNSTABLE
+
+        def once(left: str) -> str:
+            return scrub_once(self._json_text(_rewritten(left, action, hits), hits, listed, depth), hits)
+
+        return until_stable(text, once, hits)
 
     def _replacement(self, action: Action, text: str, hits: Hits) -> str | None:
         """The whole value's substitute when the key asks for one."""

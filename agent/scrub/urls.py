@@ -7,41 +7,50 @@ from urllib.parse import unquote_to_bytes
 
 import re2
 
+from agent.scrub.engine import LATIN1
 from agent.scrub.rules import URL_PARAMETERS
 
 IN_TEXT = r"""[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\x00-\x20"'<>`]+"""
-HINT = r"://[^\x00]*[=@]"
 
-_IN_TEXT = re2.compile(IN_TEXT.encode())
-_USER = re2.compile(rb"//([^/?#\s]*)@")
-_USER_WITH_SLASH = re2.compile(rb"//([^/?#\s@:]*:[^\s@]*)@")
-_NAME = re2.compile(rb"(?:\A|[?&#;])([^=?&#;\s]{1,200})=")
-_VALUE_END = re2.compile(rb"""[&#\s"'<>]|\z""")
-_PORT = re2.compile(rb":[0-9]*(?:[/?#]|\z)")
-_REDACTED_USER = b"REDACTED:REDACTED"
+_NAME = rf"(?i:{'|'.join(sorted(URL_PARAMETERS, key=len, reverse=True))}|[^=?&#;\s]*%[^=?&#;\s]*)"
+"""A name with an escape in it may be any name; what it spells is looked at after."""
+HINT = rf"://[^\x00-\x20]*(?:@|[?&#;]{_NAME}=)"
+
+_IN_TEXT = re2.compile(IN_TEXT.encode(), LATIN1)
+_USER = re2.compile(rb"//[^/?#\s]*@", LATIN1)
+_USER_WITH_SLASH = re2.compile(rb"//[^/?#\s@:]*:[^\s@]*@", LATIN1)
+_PARAMETER = re2.compile(rf"(?:\A|[?&#;]){_NAME}=".encode(), LATIN1)
+_VALUE_END = re2.compile(rb"""[&#\s"'<>]|\z""", LATIN1)
+_PORT = re2.compile(rb":[0-9]*(?:[/?#]|\z)", LATIN1)
+_REDACTED_USER = b"//REDACTED:REDACTED@"
 
 
 def _without_user(url: bytes) -> bytes:
     match = _USER.search(url) or _USER_WITH_SLASH.search(url)
-    if match is None or _PORT.search(match.group(1)):
+    if match is None or _PORT.search(url[match.start() : match.end() - 1]):
         return url
-    return url[: match.start(1)] + _REDACTED_USER + url[match.end(1) :]
+    return url[: match.start()] + _REDACTED_USER + url[match.end() :]
 
 
 def _sensitive(name: bytes) -> bool:
-    return unquote_to_bytes(name).decode("utf-8", "replace").lower() in URL_PARAMETERS
+    return b"%" not in name or unquote_to_bytes(name).decode("utf-8", "replace").lower() in URL_PARAMETERS
 
 
 def _without_parameters(url: bytes) -> bytes:
     pieces: list[bytes] = []
     kept = at = 0
-    while (match := _NAME.search(url, at)) is not None:
+    while (match := _PARAMETER.search(url, at)) is not None:
         at = match.end()
-        if _sensitive(match.group(1)):
+        if _sensitive(url[match.start() : at - 1].lstrip(b"?&#;")):
             end = _VALUE_END.search(url, at).start()
             pieces += (url[kept:at], b"REDACTED" if end > at else b"")
             kept = at = end
     return b"".join((*pieces, url[kept:])) if pieces else url
+
+
+def may_change(url: bytes) -> bool:
+    """Whether the rule could find something: cheap enough to ask for every URL."""
+    return b"@" in url or (b"=" in url and _PARAMETER.search(url) is not None)
 
 
 def scrub_url(url: bytes) -> bytes:

@@ -12,7 +12,8 @@ LONGEST: Final = 129
 NOT_SIMPLE: Final = -1
 
 _KEY, _VALUE, _STRING, _BOOL, _INTEGER, _DOUBLE = 0x0A, 0x12, 0x0A, 0x10, 0x18, 0x21
-_STRING_HEADS = [bytes((_VALUE, size - 2, _STRING, size - 4)) if size >= 4 else b"\xff" for size in range(LONGEST + 1)]
+_NEVER = b"\xff" * 5  # longer than the fields it stands for
+_STRING_HEADS = [bytes((_VALUE, size - 2, _STRING, size - 4)) if size >= 4 else _NEVER for size in range(LONGEST + 1)]
 """What a string's value field of so many bytes begins with."""
 
 

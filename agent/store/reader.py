@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -55,15 +55,17 @@ class Reading:
             name, bounds = view.segment.name, view.part.bounds
             if view.part.tail:
                 relation = f"tail_{number}"
-                self._cursor.register(relation, pa.Table.from_batches(view.part.tail).combine_chunks())
+                self._cursor.register(relation, pa.Table.from_batches(view.part.tail))
                 found.append(Source(relation, name, None, bounds))
             if view.attached and view.part.flushed_below:
                 relation = f"{view.segment.alias}.{schema.TABLE_NAMES[signal]}"
                 found.append(Source(relation, name, view.part.flushed_below, bounds))
         return [source for source in found if source.bounds != Bounds()]
 
-    def select(self, source: Source, statement: Statement) -> pa.Table:
+    def select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
         """The rows of one statement; none when its segment has been retired meanwhile.
+
+        Python values at once: a page of wide rows by way of Arrow costs twice as much (4.3 against 2.4 ms).
 
         Raises:
             DeadlinePassed: cancelled.
@@ -72,14 +74,14 @@ class Reading:
         if self._cancelled:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter")
         try:
-            return self._cursor.execute(statement.text, list(statement.parameters)).to_arrow_table()
+            return self._cursor.execute(statement.text, list(statement.parameters)).fetchall()
         except duckdb.InterruptException as error:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
         except duckdb.OutOfMemoryException as error:
             raise StoreUnavailable("the query needs more memory than queries may have; narrow it") from error
         except duckdb.Error as error:
             if self._views[source.segment].segment.retired:
-                return self._cursor.execute("SELECT 1 WHERE false").to_arrow_table()
+                return []
             raise SegmentUnreadable(source.segment) from error
 
     def origins(self, segment: str, hashes: list[int]) -> list[dict[str, object]]:
@@ -91,8 +93,10 @@ class Reading:
         if len(found) < len(hashes) and view.attached:
             lacking = list(set(hashes) - {row["hash"] for row in found})
             source = Source(f"{view.segment.alias}.origins", segment, None, view.part.bounds)
-            text = f"SELECT * FROM {source.relation} WHERE list_contains(?::UBIGINT[], hash)"  # noqa: S608 our own name
-            found += self.select(source, Statement(text, [lacking])).to_pylist()
+            names = ", ".join(schema.ORIGINS.names)
+            text = f"SELECT {names} FROM {source.relation} WHERE list_contains(?::UBIGINT[], hash)"  # noqa: S608 our own names
+            rows = self.select(source, Statement(text, [lacking]))
+            found += [dict(zip(schema.ORIGINS.names, row, strict=True)) for row in rows]
         return found
 
 

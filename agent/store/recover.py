@@ -78,7 +78,7 @@ class Recovery:
             if bounds.rows:
                 segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds)
         if self._now_ns - segment.closes_ns <= WINDOW_NS:
-            requests = self._connection.execute(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
+            requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
             self.recent.load(requests, self._now_ns)
 
     def _rebuild(self, segment: Segment) -> None:

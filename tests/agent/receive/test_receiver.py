@@ -11,7 +11,7 @@ from agent.batch import Export, Receipt, Signal
 from tests.agent.receive.recording import House, RecordingSink, records, run, spans
 
 
-def _take(house, payload, signal=Signal.TRACES):
+def _take(house: House, payload: bytes, signal: Signal = Signal.TRACES) -> Receipt:
     return asyncio.run(house.receiver.take(signal, "grpc", payload))
 
 
@@ -31,7 +31,7 @@ def test_a_request_longer_than_the_loop_should_count_is_counted_in_a_thread():
 def test_a_request_without_records_succeeds_and_stores_nothing(payload):
     house = House(RecordingSink(errors.StoreUnavailable("never asked")))
     assert Receipt(accepted=0) == _take(house, payload)
-    assert [] == house.sink.exports
+    assert house.sink.exports == []
 
 
 def test_what_the_sink_refuses_is_counted_by_its_reasons():
@@ -66,12 +66,12 @@ def test_too_many_records_are_refused_before_the_sink_sees_them():
     house = House(max_records=2)
     with pytest.raises(errors.TooLarge, match=r"3 spans, limits\.max_records allows 2"):
         _take(house, spans(3))
-    assert [] == house.sink.exports
+    assert house.sink.exports == []
     assert house.count("refused_spans", transport="grpc", reason="too_large") == 0
 
 
 def test_a_full_queue_refuses_and_forgets():
-    async def test():
+    async def test() -> None:
         gate = asyncio.Event()
         house = House(RecordingSink(gate=gate), queue_bytes=len(spans(1)))
         async with asyncio.TaskGroup() as tasks:
@@ -90,8 +90,8 @@ def test_a_fault_of_ours_is_logged_and_passed_on():
     house = House(RecordingSink(ZeroDivisionError("a secret")))
     with structlog.testing.capture_logs() as logs, pytest.raises(ZeroDivisionError):
         _take(house, spans(4))
-    assert [("error", "export failed unexpectedly", "traces")] == [
-        (line["log_level"], line["event"], line["signal"]) for line in logs
+    assert [(line["log_level"], line["event"], line["signal"]) for line in logs] == [
+        ("error", "export failed unexpectedly", "traces")
     ]
     assert house.count("refused_spans", transport="grpc", reason="unexpected") == 4
 
@@ -100,4 +100,4 @@ def test_an_error_on_purpose_is_not_logged(caplog):
     house = House(RecordingSink(errors.QueueFull("full")))
     with structlog.testing.capture_logs() as logs, caplog.at_level(logging.DEBUG), pytest.raises(errors.QueueFull):
         _take(house, spans(1))
-    assert [] == logs
+    assert logs == []

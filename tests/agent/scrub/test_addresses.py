@@ -20,6 +20,8 @@ def test_a_public_address_loses_its_host(address, expected):
     assert expected == truncate(expected)
 
 
-@pytest.mark.parametrize("text", ["10.1.2.3", "127.0.0.1", "169.254.1.1", "fe80::1", "::ffff:10.1.2.3", "db.internal:5432", "", " , "])
+@pytest.mark.parametrize(
+    "text", ["10.1.2.3", "127.0.0.1", "169.254.1.1", "fe80::1", "::ffff:10.1.2.3", "db.internal:5432", "", " , "]
+)
 def test_private_addresses_and_names_stay(text):
     assert text == truncate(text)

@@ -5,7 +5,9 @@ import pytest
 from agent.scrub import checks
 
 
-@pytest.mark.parametrize("number", [b"4111111111111111", b"5555555555554444", b"378282246310005", b"30569309025904", b"6011111111111117"])
+@pytest.mark.parametrize(
+    "number", [b"4111111111111111", b"5555555555554444", b"378282246310005", b"30569309025904", b"6011111111111117"]
+)
 def test_card_numbers_of_the_issuers_examples_hold(number):
     assert checks.card_number(number)
 
@@ -17,7 +19,7 @@ def test_a_wrong_check_digit_issuer_or_length_is_no_card(number):
 
 def test_two_cards_in_one_run_are_masked_to_the_last():
     text = b"4111111111111111 5555555555554444 99"
-    assert (0, 33) == checks.card(text, 0, len(text))
+    assert checks.card(text, 0, len(text)) == (0, 33)
 
 
 def test_digits_of_a_longer_run_are_no_card():
@@ -48,5 +50,5 @@ def test_basic_without_a_colon_or_base64_is_prose():
 
 def test_an_aws_secret_stands_alone():
     key = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-    assert (0, 40) == checks.aws_secret(key, 0, 40)
+    assert checks.aws_secret(key, 0, 40) == (0, 40)
     assert checks.aws_secret(key + b"x", 0, 40) is None
