@@ -1,10 +1,13 @@
-"""One table from errors to what the two transports say."""
+"""One table from errors to what the two transports say, and the messages of google.rpc that say it."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import grpc
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no types published
 
 from agent import errors
 
@@ -45,3 +48,39 @@ def status_of(error: Exception) -> Status:
         if isinstance(error, kind):
             return Status(code, http_code, retryable, error.message)
     return _UNEXPECTED
+
+
+MAX_ERROR_MESSAGE = 1 << 10
+"""Characters. On gRPC it stands in the trailers, twice, and clients take 8 KiB of those."""
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most ``limit`` characters; an ellipsis says that some are missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def error_status(error: Exception) -> Status:
+    """The status for any exception, its message short enough for trailers."""
+    status = status_of(error)
+    return dataclasses.replace(status, message=shortened(status.message, MAX_ERROR_MESSAGE))
+
+
+def retry_info() -> error_details_pb2.RetryInfo:
+    """When to come again."""
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(round(RETRY_DELAY_SECONDS * 1000))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def status_message(status: Status) -> status_pb2.Status:
+    """``google.rpc.Status``: with RetryInfo when a retry can help, with BadRequest when the request is at fault."""
+    message = status_pb2.Status(code=status.grpc_code.value[0], message=status.message)
+    if status.retryable:
+        message.details.add().Pack(retry_info())
+    elif status.http_code == 400:
+        violation = error_details_pb2.BadRequest.FieldViolation(description=status.message)
+        field, colon, _ = status.message.partition(": ")
+        if colon and " " not in field:
+            violation.field = field
+        message.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    return message

@@ -1,4 +1,7 @@
-"""One uvicorn server in the agent's own event loop: a listening socket of ours, no signals, a bounded goodbye."""
+"""One uvicorn server in the agent's own event loop: a listening socket of ours, no signals, a bounded goodbye.
+
+Of uvicorn's server only start and shutdown are used, so there is no task besides the requests'.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -34,13 +37,6 @@ class ServerOptions(TypedDict, total=False):
     limit_concurrency: int
     timeout_keep_alive: int
     timeout_graceful_shutdown: int
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals alone: ``__main__`` has them."""
-        yield
 
 
 def bind(endpoint: Endpoint, key: str) -> socket.socket:
@@ -118,27 +114,29 @@ async def serving_app(app: ASGIApp, endpoint: Endpoint, key: str, **options: Unp
     """
     listener = bind(endpoint, key)
     options.setdefault("timeout_graceful_shutdown", _GOODBYE_SECONDS)
-    server = _Server(
+    server = uvicorn.Server(
         uvicorn.Config(
             app,
             http="httptools",
             ws="none",
             lifespan="off",
+            interface="asgi3",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            date_header=False,
             backlog=_BACKLOG,
             **options,
         )
     )
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
     try:
-        async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve(sockets=[listener]))
-            try:
-                yield str(bound_endpoint(listener, endpoint))
-            finally:
-                server.should_exit = True
-                await serving
+        yield str(bound_endpoint(listener, endpoint))
     finally:
+        await server.shutdown(sockets=[listener])
+        # Those that uvicorn cancels after the grace still have to say so; it does not wait for them.
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
         _close(listener, endpoint)

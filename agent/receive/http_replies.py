@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.batch import Receipt, Signal
 from agent.receive import replies
-from agent.status import RETRY_AFTER_SECONDS, Status
+from agent.status import RETRY_AFTER_SECONDS, Status, error_status, status_message
 
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 << 20
@@ -42,18 +42,18 @@ def success(media: Media, signal: Signal, receipt: Receipt) -> Response:
 
 def error(media: Media | None, cause: Exception) -> Response:
     """Any exception as ``status_of`` has it; Retry-After exactly when a retry can help."""
-    status = replies.error_status(cause)
+    status = error_status(cause)
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status.retryable else {}
     if status.http_code not in {413, 504}:
-        return _response(media, status.http_code, replies.status_message(status), headers)
+        return _response(media, status.http_code, status_message(status), headers)
     headers["connection"] = "close"
-    return _response(media, status.http_code, replies.status_message(status), headers, _ClosingResponse)
+    return _response(media, status.http_code, status_message(status), headers, _ClosingResponse)
 
 
 def plain(media: Media | None, http_code: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error of HTTP's own: path, method, media type."""
     code = grpc.StatusCode.INVALID_ARGUMENT if http_code == 415 else grpc.StatusCode.UNIMPLEMENTED
-    return _response(media, http_code, replies.status_message(Status(code, http_code, False, text)), headers)
+    return _response(media, http_code, status_message(Status(code, http_code, False, text)), headers)
 
 
 class _ClosingResponse(Response):

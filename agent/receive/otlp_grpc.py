@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 import grpc.aio
 
-from agent import errors
 from agent.batch import Signal
 from agent.endpoint import Endpoint
 from agent.receive import replies
 from agent.receive.receiver import Receiver
-from agent.web import bind
+from agent.rpc import abort, bind_server, unlink
 
 TRANSPORT = "grpc"
 
@@ -68,29 +66,13 @@ async def serving_otlp_grpc(settings: GrpcSettings, receiver: Receiver, signals:
     for signal in signals:
         export = grpc.unary_unary_rpc_method_handler(_export(receiver, signal))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICES[signal], {"Export": export}),))
-    port = _bind(server, settings.endpoint)
+    port = bind_server(server, settings.endpoint, _KEY)
     await server.start()
     try:
         yield port
     finally:
         await server.stop(settings.drain_seconds)
-        _unlink(settings.endpoint)
-
-
-def _bind(server: grpc.aio.Server, endpoint: Endpoint) -> int:
-    """Grpc binds by itself and says a failure in a dozen lines of log without the cause: so it is tried beforehand."""
-    bind(endpoint, _KEY).close()
-    _unlink(endpoint)
-    try:
-        port = server.add_insecure_port(str(endpoint))
-    except RuntimeError:
-        raise errors.ConfigError(f'{_KEY} = "{endpoint}": the address is already in use; choose another') from None
-    return 0 if endpoint.unix_path else port
-
-
-def _unlink(endpoint: Endpoint) -> None:
-    if endpoint.unix_path:
-        Path(endpoint.unix_path).unlink(missing_ok=True)
+        unlink(settings.endpoint)
 
 
 def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
@@ -124,19 +106,6 @@ def _export(receiver: Receiver, signal: Signal) -> Callable[[bytes, _Context], A
             receipt = await receiver.take(signal, TRANSPORT, payload)
             return replies.receipt_message(signal, receipt).SerializeToString()
         except Exception as error:  # noqa: BLE001  # receiver.take has counted and logged it; no error may become UNKNOWN
-            return await _abort(context, error)
+            await abort(context, error)
 
     return export
-
-
-async def _abort(context: _Context, error: Exception) -> bytes:
-    status = replies.error_status(error)
-    details = replies.status_message(status)
-    trailers: list[tuple[str, bytes]] = []
-    if details.details:
-        trailers.append(("grpc-status-details-bin", details.SerializeToString()))
-    if status.retryable:
-        # Python's exporter reads the delay from this one only, the Collector and Go from the other.
-        trailers.append(("google.rpc.retryinfo-bin", replies.retry_info().SerializeToString()))
-    await context.abort(status.grpc_code, status.message, tuple(trailers))
-    raise AssertionError("abort raises")

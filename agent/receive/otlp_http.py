@@ -1,8 +1,4 @@
-"""OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, every answer in the request's encoding.
-
-uvicorn parses HTTP on our own socket and our own loop; of its server only start and shutdown are used, so there are no
-signal handlers and no task besides the requests'.
-"""
+"""OTLP over HTTP: POST /v1/{traces,logs,metrics}, protobuf or JSON, every answer in the request's encoding."""
 
 from __future__ import annotations
 
@@ -11,9 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -27,7 +21,7 @@ from agent.endpoint import Endpoint
 from agent.receive import http_replies as replies
 from agent.receive.http_body import BodyReader
 from agent.receive.receiver import Receiver
-from agent.web import bind
+from agent.web import serving_app
 
 TRANSPORT = "http"
 
@@ -56,19 +50,14 @@ async def serving_otlp_http(settings: HttpSettings, receiver: Receiver, signals:
     Raises:
         ConfigError: the endpoint cannot be bound.
     """
-    listener = bind(settings.endpoint, "otlp.http.endpoint")
-    port = 0 if settings.endpoint.unix_path else listener.getsockname()[1]
-    server = uvicorn.Server(_config(settings, otlp_http_app(settings, receiver, signals)))
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup(sockets=[listener])
-    try:
-        yield port
-    finally:
-        await server.shutdown(sockets=[listener])
-        # Those that uvicorn cancels after the grace still have to say so; it does not wait for them.
-        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
-        _unlink(settings.endpoint)
+    async with serving_app(
+        otlp_http_app(settings, receiver, signals),
+        settings.endpoint,
+        "otlp.http.endpoint",
+        timeout_keep_alive=settings.idle_timeout_seconds,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    ) as address:
+        yield Endpoint.parse(address).port
 
 
 def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> Starlette:
@@ -83,28 +72,6 @@ def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collectio
     app = Starlette(routes=routes, exception_handlers={404: not_found})
     app.router.redirect_slashes = False
     return app
-
-
-def _config(settings: HttpSettings, app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=settings.idle_timeout_seconds,
-        timeout_graceful_shutdown=settings.drain_seconds,
-    )
-
-
-def _unlink(endpoint: Endpoint) -> None:
-    if endpoint.unix_path:
-        Path(endpoint.unix_path).unlink(missing_ok=True)
 
 
 class _SignalPath:
