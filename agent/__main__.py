@@ -1,9 +1,8 @@
-"""The program: argv, configuration, logging set-up, exit codes."""
+"""The program: argv, configuration, exit codes."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -14,45 +13,16 @@ import typer
 import uvloop
 
 from agent import __version__, errors
-from agent.cli import REFUSED, commands, console, fail, loaded
-from agent.config import Config, Log
-from agent.options import ConfigOption
-from agent.screen.welcome import welcome
+from agent.cli.commands import REFUSED, commands, console, fail, loaded
+from agent.cli.options import ConfigOption
+from agent.cli.welcome import welcome
+from agent.config.model import Config
+from agent.log import set_up_logging
 
 if TYPE_CHECKING:
     from agent.app import Listening
 
 _log = structlog.get_logger(__name__)
-
-
-def set_up_logging(log: Log) -> None:
-    """Send structlog and the standard library's logging to standard error, one line an event."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log)],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it greets and says goodbye once per server
-
-
-def _renderers(log: Log) -> list[structlog.typing.Processor]:
-    if log.format == "json":
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), repr_native_str=True)]
 
 
 @commands.command()

@@ -17,7 +17,7 @@ from agent import schema
 from agent.admin import serving_admin
 from agent.batch import Signal
 from agent.clock import SECOND_NS, Clock, SystemClock
-from agent.config import Config
+from agent.config.model import Config
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
 from agent.errors import ConfigError

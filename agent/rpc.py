@@ -13,6 +13,7 @@ from agent.endpoint import Endpoint
 from agent.status import error_status, retry_info, status_message
 from agent.web import bind
 
+
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
     """End a call with the status of an error and both trailers that clients read a retry delay from."""
     status = error_status(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -13,27 +13,21 @@ START = 1_790_000_000_123_456_789
 SECOND = 1_000_000_000
 
 
+_MAKERS: dict[type, Callable[[Any], AnyValue]] = {
+    type(None): lambda _: AnyValue(),
+    bool: lambda v: AnyValue(bool_value=v),
+    int: lambda v: AnyValue(int_value=v),
+    float: lambda v: AnyValue(double_value=v),
+    str: lambda v: AnyValue(string_value=v),
+    bytes: lambda v: AnyValue(bytes_value=v),
+    list: lambda v: AnyValue(array_value=ArrayValue(values=[any_value(x) for x in v])),
+    dict: lambda v: AnyValue(kvlist_value=KeyValueList(values=attributes(v))),
+}
+
+
 def any_value(value: object) -> AnyValue:
     """A Python value as an AnyValue; None is the unset value."""
-    match value:
-        case None:
-            return AnyValue()
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case str():
-            return AnyValue(string_value=value)
-        case bytes():
-            return AnyValue(bytes_value=value)
-        case list():
-            return AnyValue(array_value=ArrayValue(values=[any_value(v) for v in value]))
-        case dict():
-            return AnyValue(kvlist_value=KeyValueList(values=attributes(value)))
-        case _:
-            raise TypeError(value)
+    return _MAKERS[type(value)](value)
 
 
 def attributes(values: Mapping[str, object]) -> list[KeyValue]:

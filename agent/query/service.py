@@ -27,6 +27,7 @@ from agent.query.search import Search
 from agent.query.settings import QuerySettings
 from agent.query.spans import SPANS
 from agent.scrub.scrubber import Scrubber
+from agent.status import error_status
 from agent.store.reader import Reader, Reading
 from agent.store.store import Store
 
@@ -73,7 +74,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             async with self._place():
                 return await work()
         except Exception as error:  # noqa: BLE001 no error may reach grpc, which would send its text
-            code = rpc.error_status(error).grpc_code
+            code = error_status(error).grpc_code
             if code is grpc.StatusCode.UNAVAILABLE:
                 _log.error("a query failed", rpc=name, exc_info=error)
             await rpc.abort(context, error)

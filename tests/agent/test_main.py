@@ -15,8 +15,8 @@ import pytest
 import structlog
 
 from agent import __version__
-from agent.__main__ import set_up_logging
-from agent.config import Log
+from agent.config.model import Log
+from agent.log import set_up_logging
 
 REPOSITORY = Path(__file__).parents[2]
 

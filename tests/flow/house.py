@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 import grpc.aio
 import uvloop
+from coral.agent.v1 import telemetry_query_pb2 as api
+from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agent.app import Listening, run
 from agent.clock import Clock
-from agent.config import Config
-from coral.agent.v1 import telemetry_query_pb2 as api
-from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
+from agent.config.model import Config
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 FREE_PORTS = {

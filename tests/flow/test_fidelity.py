@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from coral.agent.v1 import telemetry_query_pb2 as api
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-import pytest
-
 from agent import schema, values
-from coral.agent.v1 import telemetry_query_pb2 as api
-from tests.flow.house import House, house, in_house
+from tests.flow.house import house, in_house
 from tests.telemetry import EVERY_VALUE, START, any_value, full_span, request, span
 
 UNSCRUBBED = {"SCRUB__PROFILE": "off"}

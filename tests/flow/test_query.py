@@ -6,8 +6,8 @@ import asyncio
 
 import grpc
 import pytest
-
 from coral.agent.v1 import telemetry_query_pb2 as api
+
 from tests.flow.house import House, house, ids, in_house
 from tests.telemetry import SECOND, START, attributes, request, span
 

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.screen.text import cell, clock_text, duration_text, moment, safe, size_text
+from agent.cli.text import cell, clock_text, duration_text, moment, safe, size_text
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agent import fields, machine, settings
+from agent.config import fields, machine, sources
+from agent.config.fields import DurationField, EndpointField, Name, PathField, PemFile, SizeField, SpiffePattern, at_least
 from agent.endpoint import Endpoint
-from agent.fields import DurationField, EndpointField, Name, PathField, PemFile, SizeField, SpiffePattern, at_least
 from agent.quantity import ByteSize, Duration
 
 _SECOND = Duration.of("1s")
@@ -223,17 +223,17 @@ class Config(BaseSettings):
         Raises:
             ConfigError: every problem at once, one a line.
         """
-        file = settings.find_file(path, environ)
-        from_environment, problems = settings.read_environment(cls, environ)
+        file = sources.find_file(path, environ)
+        from_environment, problems = sources.read_environment(cls, environ)
         machine_defaults = {"store": {"dir": machine.state_directory(environ)}}
-        layers = (overrides or {}, from_environment, settings.read_file(file), machine_defaults)
+        layers = (overrides or {}, from_environment, sources.read_file(file), machine_defaults)
         try:
-            sources = tuple(InitSettingsSource(cls, dict(layer)) for layer in layers)
-            config = cls(_build_sources=(sources, {}))  # type: ignore[call-arg] # BaseSettings has it, mypy sees keys only
+            merged = tuple(InitSettingsSource(cls, dict(layer)) for layer in layers)
+            config = cls(_build_sources=(merged, {}))  # type: ignore[call-arg] # BaseSettings has it, mypy sees keys only
         except ValidationError as error:
-            problems += settings.problems_of(error, cls, from_environment)
+            problems += sources.problems_of(error, cls, from_environment)
         if problems:
-            raise settings.refusal(problems, file)
+            raise sources.refusal(problems, file)
         return config
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from agent import errors
-from agent.keys import Key, keys_of, near_miss, table_model, toml_value
+from agent.config.keys import Key, keys_of, near_miss, table_model, toml_value
 
 PREFIX = "CORAL_AGENT__"
 FILE_VARIABLE = "CORAL_AGENT_CONFIG"

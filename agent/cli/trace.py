@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
 from rich.text import Text
 
-from agent.screen.spans import status_text
-from agent.screen.text import cell, duration_text, moment, safe
+from agent.cli.spans import status_text
+from agent.cli.text import cell, duration_text, moment, safe
 
 _BAR_WIDTH = 24
 _DEEPEST = 30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config import Config
-from agent.screen.welcome import welcome
-from tests.agent.screen.telemetry import shown
+from agent.cli.welcome import welcome
+from agent.config.model import Config
+from tests.agent.cli.telemetry import shown
 
 ADDRESSES = {
     "otlp_grpc": "127.0.0.1:4317",

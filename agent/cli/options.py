@@ -11,7 +11,7 @@ import typer
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent.ask import DEFAULT_TARGET, Target
+from agent.cli.ask import DEFAULT_TARGET, Target
 from agent.endpoint import Endpoint
 from agent.quantity import Duration
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent import machine
+from agent.config import machine
 
 
 def write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import __version__
-from agent.config import Config
+from agent.config.model import Config
 
 _LISTENERS = {
     "otlp_grpc": ("OTLP gRPC", ""),

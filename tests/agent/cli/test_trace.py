@@ -8,8 +8,8 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.screen.trace import bar, rows_of, trace_heading, trace_table
-from tests.agent.screen.telemetry import TRACE_ID, shown, span
+from agent.cli.trace import bar, rows_of, trace_heading, trace_table
+from tests.agent.cli.telemetry import TRACE_ID, shown, span
 
 
 def drawn(*spans: api.Span) -> list[str]:

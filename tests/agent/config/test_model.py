@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent import errors
-from agent.config import Config
-from agent.keys import effective_toml, keys_of, reference_table, sample_toml
+from agent.config.keys import effective_toml, keys_of, reference_table, sample_toml
+from agent.config.model import Config
 
 REPOSITORY = Path(__file__).parents[2]
 

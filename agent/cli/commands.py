@@ -20,11 +20,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.text import Text
 
-from agent import ask, errors, options
-from agent.clock import SystemClock
-from agent.config import Config
-from agent.keys import effective_toml
-from agent.options import (
+from agent import errors
+from agent.cli import ask, options
+from agent.cli.kept import limits_table, services_table
+from agent.cli.options import (
     CaOption,
     CertOption,
     ConfigOption,
@@ -36,11 +35,13 @@ from agent.options import (
     ServerNameOption,
     TargetOption,
 )
+from agent.cli.spans import spans_footer, spans_table, warning_lines
+from agent.cli.text import safe
+from agent.cli.trace import trace_heading, trace_table
+from agent.clock import SystemClock
+from agent.config.keys import effective_toml
+from agent.config.model import Config
 from agent.quantity import Duration
-from agent.screen.kept import limits_table, services_table
-from agent.screen.spans import spans_footer, spans_table, warning_lines
-from agent.screen.text import safe
-from agent.screen.trace import trace_heading, trace_table
 
 REFUSED = 2
 """Exit code for what was typed or configured; 1 is for what an agent answered."""

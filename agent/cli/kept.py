@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
 from rich.text import Text
 
+from agent.cli.text import cell, moment, safe, size_text
 from agent.quantity import Duration
-from agent.screen.text import cell, moment, safe, size_text
 
 
 def limits_table(answer: api.GetDataInfoResponse, zone: dt.tzinfo | None = None) -> Table:

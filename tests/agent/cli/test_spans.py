@@ -6,8 +6,8 @@ import datetime as dt
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 
-from agent.screen.spans import kind_text, spans_footer, spans_table, warning_lines
-from tests.agent.screen.telemetry import TRACE_ID, shown, span
+from agent.cli.spans import kind_text, spans_footer, spans_table, warning_lines
+from tests.agent.cli.telemetry import TRACE_ID, shown, span
 
 
 def page(*spans: api.Span, **fields: object) -> api.QuerySpansResponse:

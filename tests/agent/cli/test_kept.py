@@ -7,8 +7,8 @@ import datetime as dt
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.duration_pb2 import Duration
 
-from agent.screen.kept import limits_table, services_table
-from tests.agent.screen.telemetry import at, shown
+from agent.cli.kept import limits_table, services_table
+from tests.agent.cli.telemetry import at, shown
 
 ANSWER = api.GetDataInfoResponse(
     agent_id="node-1",

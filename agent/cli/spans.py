@@ -9,7 +9,7 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from rich.table import Table
 from rich.text import Text
 
-from agent.screen.text import cell, clock_text, duration_text, moment, safe
+from agent.cli.text import cell, clock_text, duration_text, moment, safe
 
 _ORDERS = {
     api.ORDER_UNSPECIFIED: "newest first",

@@ -15,8 +15,8 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as rpc
 from typer.testing import CliRunner
 
-from agent.cli import commands
-from tests.agent.screen.telemetry import TRACE_ID, at, span
+from agent.cli.commands import commands
+from tests.agent.cli.telemetry import TRACE_ID, at, span
 
 
 class FixedAgent(rpc.TelemetryQueryServicer):
