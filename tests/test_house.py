@@ -27,7 +27,7 @@ def relative(path: Path) -> str:
 def test_a_file_is_at_most_300_lines_and_opens_with_its_purpose(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 300
-    assert path.name == "__init__.py" and not text or ast.get_docstring(ast.parse(text)), "open it with its purpose"
+    assert (path.name == "__init__.py" and not text) or ast.get_docstring(ast.parse(text)), "open it with its purpose"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

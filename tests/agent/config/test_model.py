@@ -14,7 +14,7 @@ from agent import errors
 from agent.config.keys import effective_toml, keys_of, reference_table, sample_toml
 from agent.config.model import Config
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
