@@ -18,6 +18,8 @@ from agent.admin import serving_admin
 from agent.batch import Signal
 from agent.clock import SECOND_NS, Clock, SystemClock
 from agent.config.model import Config
+from agent.decode.logs import log_decoder
+from agent.decode.points import point_decoder
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
 from agent.errors import ConfigError
@@ -64,7 +66,10 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
         scrubber = Scrubber(_scrub_settings(config), _hmac_key(config))
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
-            decoders: dict[Signal, Decode] = {Signal.TRACES: span_decoder(own.owns).decode}
+            decoders: dict[Signal, Decode] = {
+                decoder.signal: decoder.decode
+                for decoder in (span_decoder(own.owns), log_decoder(own.owns), point_decoder(own.owns))
+            }
             writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))

@@ -7,6 +7,8 @@ and scanning one half costs a quarter of scanning a BLOB (9 against 40 ms over 1
 
 from __future__ import annotations
 
+import enum
+
 import pyarrow as pa
 
 from agent.batch import Signal
@@ -42,6 +44,83 @@ SPANS = pa.schema(
     ]
 )
 
+LOGS = pa.schema(
+    [
+        pa.field("arrival", pa.int64(), nullable=False),
+        pa.field("service_name", pa.string(), nullable=False),
+        pa.field("origin", pa.uint64(), nullable=False),
+        pa.field("trace_id_high", pa.uint64()),  # null: not associated with a trace
+        pa.field("trace_id_low", pa.uint64()),
+        pa.field("span_id", pa.uint64()),
+        pa.field("time_ns", pa.int64(), nullable=False),  # the record's, else when it was observed, else when it arrived
+        pa.field("time_source", pa.int32(), nullable=False),  # which of the three: see TimeSource
+        pa.field("observed_time_ns", pa.int64(), nullable=False),
+        pa.field("severity_number", pa.int32(), nullable=False),
+        pa.field("level", pa.int32(), nullable=False),  # severity_number, or what severity_text says when that is 0
+        pa.field("severity_text", pa.string(), nullable=False),
+        pa.field("event_name", pa.string(), nullable=False),
+        pa.field("body_text", pa.string()),  # what text search reads; null: no body
+        pa.field("body", pa.binary()),  # wire bytes of the AnyValue; null when it is a string, which body_text holds
+        pa.field("attributes", _wire_list, nullable=False),
+        pa.field("dropped_attributes_count", pa.uint32(), nullable=False),
+        pa.field("flags", pa.uint32(), nullable=False),
+    ]
+)
+
+
+class TimeSource(enum.IntEnum):
+    """Which of a log record's times ``time_ns`` is."""
+
+    RECORD = 0
+    OBSERVED = 1
+    ARRIVAL = 2
+
+
+class PointKind(enum.IntEnum):
+    """The five kinds of data point; the numbers are those of ``MetricType`` in telemetry_query.proto."""
+
+    GAUGE = 1
+    SUM = 2
+    HISTOGRAM = 3
+    EXPONENTIAL_HISTOGRAM = 4
+    SUMMARY = 5
+
+
+POINTS = pa.schema(
+    [
+        pa.field("arrival", pa.int64(), nullable=False),
+        pa.field("service_name", pa.string(), nullable=False),
+        pa.field("origin", pa.uint64(), nullable=False),
+        pa.field("metric_name", pa.string(), nullable=False),
+        pa.field("description", pa.string(), nullable=False),
+        pa.field("unit", pa.string(), nullable=False),
+        pa.field("type", pa.int32(), nullable=False),  # PointKind
+        pa.field("temporality", pa.int32(), nullable=False),
+        pa.field("is_monotonic", pa.bool_(), nullable=False),
+        pa.field("metadata", _wire_list, nullable=False),
+        pa.field("start_time_ns", pa.int64(), nullable=False),
+        pa.field("time_ns", pa.int64(), nullable=False),
+        pa.field("attributes", _wire_list, nullable=False),
+        pa.field("flags", pa.uint32(), nullable=False),
+        pa.field("exemplars", _wire_list, nullable=False),
+        pa.field("int_value", pa.int64()),
+        pa.field("double_value", pa.float64()),
+        pa.field("count", pa.uint64()),
+        pa.field("sum", pa.float64()),
+        pa.field("min", pa.float64()),
+        pa.field("max", pa.float64()),
+        pa.field("bucket_counts", pa.list_(pa.field("item", pa.uint64(), nullable=False))),
+        pa.field("explicit_bounds", pa.list_(pa.field("item", pa.float64(), nullable=False))),
+        pa.field("scale", pa.int32()),
+        pa.field("zero_count", pa.uint64()),
+        pa.field("zero_threshold", pa.float64()),
+        pa.field("positive", pa.binary()),  # wire bytes of Buckets
+        pa.field("negative", pa.binary()),
+        pa.field("quantile_values", pa.list_(pa.field("item", pa.binary(), nullable=False))),
+    ]
+)
+"""One row a data point; what belongs to its metric stands in every row, where dictionaries keep it small."""
+
 ORIGINS = pa.schema(
     [
         pa.field("hash", pa.uint64(), nullable=False),
@@ -63,7 +142,7 @@ REQUESTS = pa.schema(
 )
 """The requests of a segment by content hash, so that one that comes again within two minutes counts once."""
 
-TABLES: dict[Signal, pa.Schema] = {Signal.TRACES: SPANS}
+TABLES: dict[Signal, pa.Schema] = {Signal.TRACES: SPANS, Signal.METRICS: POINTS, Signal.LOGS: LOGS}
 TABLE_NAMES: dict[Signal, str] = {Signal.TRACES: "spans", Signal.METRICS: "points", Signal.LOGS: "logs"}
 TIME_COLUMNS: dict[Signal, str] = {Signal.TRACES: "start_time_ns", Signal.METRICS: "time_ns", Signal.LOGS: "time_ns"}
 """The event time by which windows select, per signal."""

@@ -7,7 +7,7 @@ for one request of 512 spans, 0.27 ms each in a group).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -114,6 +114,8 @@ def all_of_length(ids: pa.Array, length: int) -> bool:
         return True
     offsets = pa.Array.from_buffers(pa.int32(), len(ids) + 1, [None, ids.buffers()[1]], offset=ids.offset)
     first = offsets[0].as_py()
+    if not length:
+        return bool(first == offsets[len(ids)].as_py())
     wanted = pa.arange(first, first + length * len(ids) + 1, length).cast(pa.int32())
     return bool(offsets.equals(wanted))
 
@@ -147,3 +149,23 @@ def origin_columns(flat: Flat) -> dict[str, pa.Array]:
     hashes = pa.array([origin.hash if origin else 0 for origin in flat.origins], pa.uint64())
     names = pa.array([origin.service_name if origin else "" for origin in flat.origins], pa.string())
     return {"origin": hashes.take(flat.scope), "service_name": names.take(flat.scope)}
+
+
+def times(column: pa.Array) -> pa.Array:
+    """OTLP's unsigned times as signed nanoseconds; every one must be at most ``LATEST_NS``."""
+    return column.cast(pa.int64())
+
+
+LATEST_NS = 2**63 - 1
+"""Times are signed inside: a later one (after the year 2262) is refused rather than wrapped."""
+
+
+def rows_of(schema_: pa.Schema, filled: dict[str, pa.Array], column: Callable[[str], pa.Array]) -> pa.RecordBatch:
+    """The columns of a table but for ``arrival``: those ``filled``, the others by the record field of the same name."""
+    names = [name for name in schema_.names if name != "arrival"]
+    return pa.RecordBatch.from_arrays([filled[n] if n in filled else column(n) for n in names], names=names)
+
+
+def valid_ids(ids: pa.Array, length: int) -> pa.Array:
+    """Which ids have their length and are not all zeros."""
+    return pc.and_(pc.equal(pc.binary_length(ids), length), pc.not_equal(ids, pa.scalar(b"\0" * length, pa.binary())))

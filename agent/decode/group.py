@@ -18,32 +18,37 @@ from agent.errors import MalformedExport
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How one signal is decoded: its trimmed request, what makes a record bad, and which columns a good one fills."""
+    """How one signal is decoded.
+
+    Its trimmed request, how that becomes records (``expand``: a metric becomes its data points), what makes a record bad, and
+    which columns a good one fills. ``rows`` is given the time of arrival in nanoseconds.
+    """
 
     signal: Signal
     message: type[Message]
     checks: tuple[Check, ...]
-    rows: Callable[[Flat], pa.RecordBatch]
+    rows: Callable[[Flat, int], pa.RecordBatch]
     noun: str
+    expand: Callable[[Flat], Flat] = lambda flat: flat
 
-    def decode(self, exports: Sequence[Export]) -> Decoded:
-        """Decode a group; an export that is not OTLP costs itself alone."""
+    def decode(self, exports: Sequence[Export], now_ns: int) -> Decoded:
+        """Decode a group that arrived now; an export that is not OTLP costs itself alone."""
         payloads = [export.payload for export in exports]
         try:
-            batch, receipts = self._decode(payloads)
+            batch, receipts = self._decode(payloads, now_ns)
         except Undecodable:
-            return self._decode_readable(payloads)
+            return self._decode_readable(payloads, now_ns)
         return Decoded(batch, list(receipts))
 
-    def _decode(self, payloads: Sequence[bytes]) -> tuple[Batch | None, list[Receipt]]:
-        flat = columns.flatten(payloads, self.message)
+    def _decode(self, payloads: Sequence[bytes], now_ns: int) -> tuple[Batch | None, list[Receipt]]:
+        flat = self.expand(columns.flatten(payloads, self.message))
         totals = [0] * len(payloads)
         for entry in pc.value_counts(flat.request).to_pylist():
             totals[entry["values"]] = entry["counts"]
         good, refusals = sift(flat, self.checks)
-        return self._batch(good), refusals.receipts(totals, self.noun)
+        return self._batch(good, now_ns), refusals.receipts(totals, self.noun)
 
-    def _batch(self, flat: Flat) -> Batch | None:
+    def _batch(self, flat: Flat, now_ns: int) -> Batch | None:
         if not len(flat.columns):
             return None
         used: dict[int, Origin] = {}
@@ -51,9 +56,9 @@ class Decoder:
             origin = flat.origins[index]
             if origin is not None:
                 used[origin.hash] = origin
-        return Batch(self.signal, self.rows(flat), columns.origins_batch(list(used.values())))
+        return Batch(self.signal, self.rows(flat, now_ns), columns.origins_batch(list(used.values())))
 
-    def _decode_readable(self, payloads: Sequence[bytes]) -> Decoded:
+    def _decode_readable(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
         """The slow way, for a group with at least one payload that is not OTLP: find out which."""
         readable = []
         for index, payload in enumerate(payloads):
@@ -67,7 +72,7 @@ class Decoder:
         ]
         if not readable:
             return Decoded(None, receipts)
-        batch, good = self._decode([payloads[index] for index in readable])
+        batch, good = self._decode([payloads[index] for index in readable], now_ns)
         for index, receipt in zip(readable, good, strict=True):
             receipts[index] = receipt
         return Decoded(batch, receipts)

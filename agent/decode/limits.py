@@ -19,8 +19,9 @@ from agent.batch import Signal
 LAZY_BYTES = 2 << 20
 
 _MALFORMED = "the body is not an OTLP request: send the protobuf bytes of Export…ServiceRequest, uncut"
-_RECORD_WORD = {Signal.TRACES: "spans", Signal.METRICS: "metrics", Signal.LOGS: "log records"}
+_RECORD_WORD = {Signal.TRACES: "spans", Signal.METRICS: "data points", Signal.LOGS: "log records"}
 _RESOURCES, _CHILDREN = 1, 2  # field numbers: of the request; of the resource and the scope part
+_KINDS, _POINTS = (5, 7, 9, 10, 11), 1  # of a metric: gauge, sum, both histograms, summary; and of each of these
 _LENGTH_DELIMITED = 2  # wire type
 _GROUP_STEPS = {3: 1, 4: -1}  # by wire type: into a group, out of it
 _FIXED_BYTES = {1: 8, 5: 4}  # by wire type
@@ -34,20 +35,30 @@ class _Counts:
 
     resources: int = 0
     scopes: int = 0
+    metrics: int = 0
     records: int = 0
 
 
 def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
-    """The number of spans, log records or metrics in ``payload``.
+    """The number of spans, log records or data points in ``payload``.
 
-    Resource and scope parts are held to the same limit, each by themselves, so that empty ones cannot be multiplied.
+    Resource parts, scope parts and metrics are held to the same limit, each by themselves, so that empty ones cannot be
+    multiplied.
 
     Raises:
         TooLarge: more than ``max_records`` of a level.
         MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
     """
-    counts = _parse(payload) if len(payload) <= LAZY_BYTES else _walk(payload, max_records)
-    levels = ((counts.records, _RECORD_WORD[signal]), (counts.scopes, "scopes"), (counts.resources, "resources"))
+    if len(payload) > LAZY_BYTES:
+        counts = _walk(payload, max_records, points=signal is Signal.METRICS)
+    else:
+        counts = _parse_points(payload) if signal is Signal.METRICS else _parse(payload)
+    levels = (
+        (counts.records, _RECORD_WORD[signal]),
+        (counts.metrics, "metrics"),
+        (counts.scopes, "scopes"),
+        (counts.resources, "resources"),
+    )
     for count, word in levels:
         if count > max_records:
             raise errors.TooLarge(_over(f"{count} {word}", max_records))
@@ -70,32 +81,68 @@ def _parse(payload: bytes) -> _Counts:
     return counts
 
 
-def _walk(payload: bytes, max_records: int) -> _Counts:
-    """As ``_parse``, but stops once a level is over the limit: its count is then the limit plus one."""
-    counts = _Counts()
-    budget = [_FIELDS_PER_RECORD * max_records]
-    for resource_start, resource_end in _children(payload, _RESOURCES, 0, len(payload), budget):
-        counts.resources += 1
-        for scope_start, scope_end in _children(payload, _CHILDREN, resource_start, resource_end, budget):
-            counts.scopes += 1
-            for _ in _children(payload, _CHILDREN, scope_start, scope_end, budget):
-                counts.records += 1
-                if counts.records > max_records:
-                    return counts
-            if counts.scopes > max_records:
-                return counts
-        if counts.resources > max_records:
-            return counts
-    if budget[0] < 0:
-        raise errors.TooLarge(_over(f"more than {_FIELDS_PER_RECORD * max_records} fields around its records", max_records))
+def _parse_points(payload: bytes) -> _Counts:
+    try:
+        request = otlp_columns_pb2.CountMetrics.FromString(payload)
+    except DecodeError:
+        raise errors.MalformedExport(_MALFORMED) from None
+    counts = _Counts(resources=len(request.resources))
+    for resource in request.resources:
+        counts.scopes += len(resource.scopes)
+        for scope in resource.scopes:
+            counts.metrics += len(scope.metrics)
+            for metric in scope.metrics:
+                counts.records += sum(len(kind.data_points) for _, kind in metric.ListFields())
     return counts
 
 
-def _children(payload: bytes, number: int, at: int, end: int, budget: list[int]) -> Iterator[tuple[int, int]]:
-    """Where the sub-messages in field ``number`` of the message ``[at, end)`` start and end.
+def _walk(payload: bytes, max_records: int, *, points: bool) -> _Counts:
+    """As ``_parse``, but stops once a level is over the limit: its count is then the limit plus one."""
+    counts = _Counts()
+    fields = _FIELDS_PER_RECORD * max_records * (len(_KINDS) if points else 1)
+    budget = [fields]
+    for record in _records(payload, counts, budget):
+        if record is not None and points:
+            counts.metrics += 1
+            counts.records += _points_in(payload, record, budget, max_records - counts.records)
+        elif record is not None:
+            counts.records += 1
+        if max(counts.records, counts.metrics, counts.scopes, counts.resources) > max_records:
+            return counts
+    if budget[0] < 0:
+        raise errors.TooLarge(_over(f"more than {fields} fields around its records", max_records))
+    return counts
+
+
+def _records(payload: bytes, counts: _Counts, budget: list[int]) -> Iterator[tuple[int, int] | None]:
+    """Where the records are; None for each resource and scope part, which are counted."""
+    for resource in _children(payload, _RESOURCES, (0, len(payload)), budget):
+        counts.resources += 1
+        yield None
+        for scope in _children(payload, _CHILDREN, resource, budget):
+            counts.scopes += 1
+            yield None
+            yield from _children(payload, _CHILDREN, scope, budget)
+
+
+def _points_in(payload: bytes, metric: tuple[int, int], budget: list[int], limit: int) -> int:
+    """The data points of a metric, or the limit plus one."""
+    count = 0
+    for number in _KINDS:
+        for kind in _children(payload, number, metric, budget):
+            for _ in _children(payload, _POINTS, kind, budget):
+                count += 1
+                if count > limit:
+                    return count
+    return count
+
+
+def _children(payload: bytes, number: int, within: tuple[int, int], budget: list[int]) -> Iterator[tuple[int, int]]:
+    """Where the sub-messages in field ``number`` of the message at ``within`` start and end.
 
     ``budget[0]`` is what is left of the fields that may be looked at; when it is used up the walk ends early.
     """
+    at, end = within
     child = number << 3 | _LENGTH_DELIMITED
     group_depth = 0
     while at < end and budget[0] >= 0:

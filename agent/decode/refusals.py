@@ -5,6 +5,7 @@ A check is a mask over the whole group, so that a group without a bad record pay
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent.batch import Receipt
-from agent.decode.columns import Flat
+from agent.decode.columns import LATEST_NS, Flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,13 @@ class Check:
     """One way for a record to be bad.
 
     ``bad`` gives the mask of bad records, or None when there is none. ``reason`` is the label that counters carry; ``hint``
-    tells the sender what would be right.
+    tells the sender what would be right. With ``keep``, the records stay and the sender is warned.
     """
 
     reason: str
     hint: str
     bad: Callable[[Flat], pa.Array | None]
+    keep: bool = False
 
 
 def some(mask: pa.Array) -> pa.Array | None:
@@ -41,6 +43,17 @@ def unreadable_resource(flat: Flat) -> pa.Array | None:
     return pa.array([origin is None for origin in flat.origins]).take(flat.scope)
 
 
+def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
+    """Records with a time after the latest that can be kept."""
+
+    def bad(flat: Flat) -> pa.Array | None:
+        latest = pa.scalar(LATEST_NS, pa.uint64())
+        masks = [pc.greater(flat.columns.field(field), latest) for field in fields]
+        return some(functools.reduce(pc.or_, masks))
+
+    return bad
+
+
 def foreign(owns: Callable[[str], bool]) -> Callable[[Flat], pa.Array | None]:
     """Records of a service that is not one of ours."""
 
@@ -53,27 +66,35 @@ def foreign(owns: Callable[[str], bool]) -> Callable[[Flat], pa.Array | None]:
 
 @dataclass(slots=True)
 class Refusals:
-    """Counts of refused records, by request and reason."""
+    """Counts of refused records, by request and reason, and what senders are warned of."""
 
     counts: dict[int, Counter[str]] = field(default_factory=dict)
+    warned: dict[int, Counter[str]] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
 
     def note(self, check: Check, requests: pa.Array) -> None:
-        """Count one refusal for each entry of ``requests``."""
+        """Count one refusal, or one warning, for each entry of ``requests``."""
         self.hints[check.reason] = check.hint
+        counts = self.warned if check.keep else self.counts
         for entry in pc.value_counts(requests).to_pylist():
-            self.counts.setdefault(entry["values"], Counter())[check.reason] += entry["counts"]
+            counts.setdefault(entry["values"], Counter())[check.reason] += entry["counts"]
 
     def receipts(self, totals: Sequence[int], noun: str) -> list[Receipt]:
         """One Receipt per request; ``totals`` are the records each held."""
-        return [self._receipt(total, self.counts.get(i, {}), noun) for i, total in enumerate(totals)]
+        return [self._receipt(index, total, noun) for index, total in enumerate(totals)]
 
-    def _receipt(self, total: int, counts: Mapping[str, int], noun: str) -> Receipt:
-        if not counts:
+    def _receipt(self, index: int, total: int, noun: str) -> Receipt:
+        counts: Mapping[str, int] = self.counts.get(index, {})
+        warned: Mapping[str, int] = self.warned.get(index, {})
+        if not counts and not warned:
             return Receipt(total)
         refused = sum(counts.values())
-        reasons = "; ".join(f"{count} {self.hints[reason]}" for reason, count in counts.items())
-        return Receipt(total - refused, dict(counts), f"{refused} of {total} {noun} refused: {reasons}")
+        said = [f"{refused} of {total} {noun} refused: {self._reasons(counts)}"] if refused else []
+        said += [f"kept, but: {self._reasons(warned)}"] if warned else []
+        return Receipt(total - refused, dict(counts), ". ".join(said))
+
+    def _reasons(self, counts: Mapping[str, int]) -> str:
+        return "; ".join(f"{count} {self.hints[reason]}" for reason, count in counts.items())
 
 
 def sift(flat: Flat, checks: Sequence[Check]) -> tuple[Flat, Refusals]:
@@ -84,6 +105,8 @@ def sift(flat: Flat, checks: Sequence[Check]) -> tuple[Flat, Refusals]:
         if bad is None:
             continue
         refusals.note(check, flat.request.filter(bad))
+        if check.keep:
+            continue
         good = pc.invert(bad)
         flat = Flat(flat.columns.filter(good), flat.request.filter(good), flat.scope.filter(good), flat.origins)
     return flat, refusals

@@ -13,10 +13,7 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import Check, foreign, some, unreadable_resource
-
-LATEST_NS = 2**63 - 1
-"""Times are signed inside: a later one (after the year 2262) is refused rather than wrapped."""
+from agent.decode.refusals import Check, foreign, late, some, unreadable_resource
 
 
 def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
@@ -38,12 +35,6 @@ def _zero_span_id(flat: Flat) -> pa.Array | None:
     return some(pc.equal(columns.words(flat.columns.field("span_id")), pa.scalar(0, pa.uint64())))
 
 
-def _late(flat: Flat) -> pa.Array | None:
-    latest = pa.scalar(LATEST_NS, pa.uint64())
-    start, end = (flat.columns.field(f"{edge}_time_unix_nano") for edge in ("start", "end"))
-    return some(pc.or_(pc.greater(start, latest), pc.greater(end, latest)))
-
-
 def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
     trace_hint = "with a trace_id that is not 16 bytes or is all zeros"
     span_hint = "with a span_id that is not 8 bytes or is all zeros"
@@ -58,16 +49,16 @@ def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
             "with a parent_span_id that is neither empty nor 8 bytes",
             _wrong_length("parent_span_id", 8, 0),
         ),
-        Check("invalid_time", "with a time after the year 2262", _late),
+        Check("invalid_time", "with a time after the year 2262", late("start_time_unix_nano", "end_time_unix_nano")),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
     )
 
 
-def _rows(flat: Flat) -> pa.RecordBatch:
+def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
     """Columns of ``schema.SPANS`` but for ``arrival``; every record is valid."""
     column = flat.columns.field
     high, low = columns.halves(column("trace_id"))
-    start = column("start_time_unix_nano").cast(pa.int64())
+    start = columns.times(column("start_time_unix_nano"))
     status_message, status_code = column("status").flatten()
     filled = {
         **columns.origin_columns(flat),
@@ -76,12 +67,11 @@ def _rows(flat: Flat) -> pa.RecordBatch:
         "span_id": columns.words(column("span_id")),
         "parent_span_id": columns.optional_words(column("parent_span_id")),
         "start_time_ns": start,
-        "duration_ns": pc.subtract(column("end_time_unix_nano").cast(pa.int64()), start),
+        "duration_ns": pc.subtract(columns.times(column("end_time_unix_nano")), start),
         "status_code": status_code,
         "status_message": status_message,
     }
-    names = [name for name in schema.SPANS.names if name != "arrival"]
-    return pa.RecordBatch.from_arrays([filled[n] if n in filled else column(n) for n in names], names=names)
+    return columns.rows_of(schema.SPANS, filled, column)
 
 
 def span_decoder(owns: Callable[[str], bool]) -> Decoder:

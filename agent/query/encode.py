@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
@@ -13,10 +13,10 @@ from agent.query.plan import Plan
 from agent.query.rows import Row, Shape
 from agent.query.search import Found
 
-_ENVELOPE_BYTES = 4096
+ENVELOPE_BYTES = 4096
 """Room for everything in a response but its rows: token, total, warnings."""
 
-_FRAMING_BYTES = 16
+FRAMING_BYTES = 16
 """A field's tag and length, and what packing a row into its scope adds."""
 
 _MAX_TOTAL = 2**31 - 1
@@ -30,6 +30,7 @@ class Response(Protocol):
     next_page_token: str
     total_is_exact: bool
     otlp: bytes
+    warnings: Any
 
 
 @dataclass(slots=True)
@@ -38,14 +39,14 @@ class Page:
 
     messages: list[Message]
     otlp: bytes
-    rows: list[Row]
+    last: Position | None
     has_more: bool
     warnings: list[str]
 
 
 def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
     """As many rows as fit ``max_bytes``, at least one."""
-    room = max_bytes - _ENVELOPE_BYTES
+    room = max_bytes - ENVELOPE_BYTES
     rows: list[Row] = []
     messages: list[Message] = []
     warnings = list(found.warnings)
@@ -64,13 +65,16 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
         rows.append(shown)
         if message is not None:
             messages.append(message)
-    has_more = found.has_more or len(rows) < len(found.rows)
-    return Page(messages, shape.otlp(rows) if plan.otlp else b"", rows, has_more, warnings)
+    was_cut = len(rows) < len(found.rows)
+    last = Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
+    if found.resume is not None and not was_cut:
+        last = found.resume
+    return Page(messages, shape.otlp(rows) if plan.otlp else b"", last, found.has_more or was_cut, warnings)
 
 
 def _size(shape: Shape, row: Row, message: Message | None) -> int:
     size = len(shape.otlp([row])) if message is None else message.ByteSize()
-    return size + _FRAMING_BYTES
+    return size + FRAMING_BYTES
 
 
 def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:
@@ -79,8 +83,7 @@ def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:
     response.total_is_exact = found.total_is_exact and found.total <= _MAX_TOTAL
     response.has_more = page.has_more
     response.otlp = page.otlp
-    if page.has_more and page.rows:
-        last = page.rows[-1]
-        position = Position(last[sql.key_column(plan)], last["arrival"])
-        token = PageToken(plan.fingerprint, plan.window, position, (response.total_count, response.total_is_exact))
+    response.warnings.extend(page.warnings)
+    if page.has_more and page.last is not None:
+        token = PageToken(plan.fingerprint, plan.window, page.last, (response.total_count, response.total_is_exact))
         response.next_page_token = token.encode()

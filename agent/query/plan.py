@@ -2,12 +2,12 @@
 
 What a caller asks for is compared with scrubbed values only. A wanted value that the rules would change matches nothing.
 One that a rule may have produced (``[REDACTED:…]``, ``hmac:…``) cannot be looked for in stored raw data: it becomes a
-condition that is checked on scrubbed rows. Every other value equals its scrubbed self and goes into SQL.
+condition that is checked on scrubbed rows. Every other value equals its scrubbed self and goes into SQL. Text inside a body
+is looked for in SQL and again in the scrubbed body, since a match may lie in what is taken out.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,28 +15,25 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 
 from agent import services, values
 from agent.batch import Signal
-from agent.clock import SECOND_NS
 from agent.errors import InvalidQuery
-from agent.query.page import PageToken, Position, Window, fingerprint_of
+from agent.query import fields
+from agent.query.fields import MAX_OFFSET, MILLISECOND_NS, Order, Request
+from agent.query.page import Position, Window
 from agent.scrub.scrubber import Scrubber
 from agent.services import OwnServices
 
-MILLISECOND_NS = SECOND_NS // 1000
-MAX_OFFSET = 1_000_000
 MAX_ATTRIBUTE_FILTERS = 32
-
-
-class Order(enum.StrEnum):
-    """How rows are ordered; the arrival number breaks ties in the same direction."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    SLOWEST = "slowest"
+MAX_SEVERITY = 24
+MAX_STEPS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """A condition that only scrubbed rows can answer: a flat field, or the attribute ``key``, has this text."""
+    """A condition that only scrubbed rows can answer.
+
+    ``field`` is a column that must equal ``wanted``, or "attributes" (the attribute ``key`` must), or "text" (the body must
+    contain it).
+    """
 
     field: str
     wanted: str
@@ -56,8 +53,10 @@ class Limits:
 class Plan:
     """A checked query of one signal.
 
-    ``equal`` maps columns to wanted values, ``attributes`` holds for each filter the wire forms of which one must be there,
-    ``own`` the services to which rows are limited (None: all). ``nothing`` is true when no scrubbed row can match.
+    ``equal`` maps columns to wanted values, ``least`` to bounds from below and ``most`` from above, both inclusive.
+    ``attributes`` holds for each filter the wire forms of which one must be there; ``text`` must be in the body. ``own`` are
+    the services to which rows are limited (None: all). ``nothing`` is true when no scrubbed row can match. ``step_ns`` asks
+    for series instead of rows.
     """
 
     signal: Signal
@@ -69,69 +68,120 @@ class Plan:
     own: tuple[str, ...] | None
     otlp: bool = False
     equal: dict[str, object] = field(default_factory=dict)
-    min_duration_ns: int | None = None
-    max_duration_ns: int | None = None
+    least: dict[str, int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
     attributes: list[list[bytes]] = field(default_factory=list)
+    text: str | None = None
     rechecks: list[Recheck] = field(default_factory=list)
     nothing: bool = False
     after: Position | None = None
     first_total: tuple[int, bool] | None = None
+    step_ns: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A checked question for names: of one service (None: of all that may be shown), within a window."""
+
+    window: Window
+    service_name: str | None
+    own: tuple[str, ...] | None
+    nothing: bool = False
+
+
 class Planner:
-    """Makes Plans for one agent: its limits, its own services and its scrub rules."""
+    """Makes Plans for one agent: its limits, its own services and its scrub rules.
+
+    Every method raises ``InvalidQuery`` when a field cannot be, naming field, value and what is allowed.
+    """
 
     def __init__(self, limits: Limits, own: OwnServices, scrubber: Scrubber) -> None:
         self._limits = limits
         self._own = own
         self._scrubber = scrubber
 
-    def spans(self, request: api.QuerySpansRequest, now_ns: int) -> Plan:
-        """The plan of QuerySpans.
+    def own(self) -> tuple[str, ...] | None:
+        """The services that rows are limited to; None for all."""
+        return tuple(sorted(self._own.names)) or None
 
-        Raises:
-            InvalidQuery: a field cannot be; names field, value and what is allowed.
-        """
-        fingerprint = _fingerprint("QuerySpans", request)
-        token = _token(request.page_token, request.offset, fingerprint)
-        trace = _hex_id("trace_id", request.trace_id, 16) if request.HasField("trace_id") else None
-        plan = Plan(
-            signal=Signal.TRACES,
-            window=token.window if token else self._window(request, now_ns, everything=trace is not None),
-            order=_order(request.order),
-            limit=0,
-            offset=_between("offset", request.offset, 0, MAX_OFFSET),
-            fingerprint=fingerprint,
-            own=tuple(sorted(self._own.names)) or None,
-            otlp=request.encoding == api.ENCODING_OTLP,
-            after=token.position if token else None,
-            first_total=token.total if token else None,
-        )
-        plan.limit = self._limit(request.limit, plan.warnings)
-        if trace is not None:
-            plan.equal["trace_id_high"] = int.from_bytes(trace[:8], "little")
-            plan.equal["trace_id_low"] = int.from_bytes(trace[8:], "little")
-        if request.service_name:
-            self._want_text(plan, "service_name", services.normal(request.service_name))
+    def spans(self, request: api.QuerySpansRequest, now_ns: int) -> Plan:
+        """The plan of QuerySpans."""
+        plan = self._plan("QuerySpans", Signal.TRACES, request, now_ns, everything=request.HasField("trace_id"))
+        if request.HasField("trace_id"):
+            plan.equal |= fields.trace_columns(request.trace_id)
         if request.HasField("operation_name"):
             self._want_text(plan, "name", request.operation_name)
         if request.HasField("kind"):
             plan.equal["kind"] = int(request.kind)
         if request.errors_only:
             plan.equal["status_code"] = int(api.STATUS_CODE_ERROR)
-        _durations(plan, request)
-        self._want_attributes(plan, request.attributes)
+        longest_ms = 2**63 // MILLISECOND_NS - 1
+        if request.HasField("min_duration_ms"):
+            least = fields.between("min_duration_ms", request.min_duration_ms, 0, longest_ms)
+            if least:  # 0 is no bound: it keeps spans that end before they start
+                plan.least["duration_ns"] = least * MILLISECOND_NS
+        if request.HasField("max_duration_ms"):
+            most = fields.between("max_duration_ms", request.max_duration_ms, 0, longest_ms)
+            plan.most["duration_ns"] = most * MILLISECOND_NS
         return plan
 
-    def _window(self, request: api.QuerySpansRequest, now_ns: int, *, everything: bool) -> Window:
-        start = request.start_time.ToNanoseconds() if request.HasField("start_time") else None
-        end = request.end_time.ToNanoseconds() if request.HasField("end_time") else None
-        if start is not None and end is not None and start >= end:
-            raise InvalidQuery("start_time must be before end_time: the window [start_time, end_time) is empty")
-        if start is None and end is None and not everything:
-            start = now_ns - self._limits.default_window_ns
-        return Window(start, end)
+    def logs(self, request: api.QueryLogsRequest, now_ns: int) -> Plan:
+        """The plan of QueryLogs."""
+        plan = self._plan("QueryLogs", Signal.LOGS, request, now_ns, everything=request.HasField("trace_id"))
+        if request.HasField("trace_id"):
+            plan.equal |= fields.trace_columns(request.trace_id)
+        if request.HasField("span_id"):
+            plan.equal["span_id"] = int.from_bytes(fields.hex_id("span_id", request.span_id, 8), "little")
+        least = fields.between("min_severity", request.min_severity, 0, MAX_SEVERITY)
+        if least:
+            plan.least["level"] = least
+        if request.text:
+            plan.text = request.text
+            if not self._scrubber.is_off:
+                plan.rechecks.append(Recheck("text", request.text))
+        return plan
+
+    def points(self, request: api.QueryMetricsRequest, now_ns: int) -> Plan:
+        """The plan of QueryMetrics."""
+        plan = self._plan("QueryMetrics", Signal.METRICS, request, now_ns, everything=False)
+        if request.HasField("metric_name"):
+            self._want_text(plan, "metric_name", request.metric_name)
+        if request.HasField("type"):
+            plan.equal["type"] = int(request.type)
+        if request.HasField("step"):
+            plan.step_ns = self._step(plan, request.step.ToNanoseconds(), now_ns)
+        return plan
+
+    def names(self, request: api.ListNamesRequest, now_ns: int) -> Names:
+        """The plan of ListNames: without times, all that is kept."""
+        window = fields.window(request, now_ns, self._limits.default_window_ns, everything=True)
+        wanted = services.normal(request.service_name) or None
+        changed = wanted is not None and self._scrubber.text(wanted) != wanted
+        return Names(window, wanted, self.own(), nothing=changed)
+
+    def _plan(self, rpc: str, signal: Signal, request: Request, now_ns: int, *, everything: bool) -> Plan:
+        """What the three queries have in common."""
+        fingerprint = fields.fingerprint(rpc, request)
+        token = fields.token(request.page_token, request.offset, fingerprint)
+        default = self._limits.default_window_ns
+        plan = Plan(
+            signal=signal,
+            window=token.window if token else fields.window(request, now_ns, default, everything=everything),
+            order=fields.order(request.order, durations=signal is Signal.TRACES),
+            limit=0,
+            offset=fields.between("offset", request.offset, 0, MAX_OFFSET),
+            fingerprint=fingerprint,
+            own=self.own(),
+            otlp=request.encoding == api.ENCODING_OTLP,
+            after=token.position if token else None,
+            first_total=token.total if token else None,
+        )
+        plan.limit = self._limit(request.limit, plan.warnings)
+        if request.service_name:
+            self._want_text(plan, "service_name", services.normal(request.service_name))
+        self._want_attributes(plan, request.attributes)
+        return plan
 
     def _limit(self, limit: int, warnings: list[str]) -> int:
         cap = self._limits.max_limit
@@ -140,6 +190,20 @@ class Planner:
         if limit > cap:
             warnings.append(f"limit {limit} was lowered to {cap}, this agent's maximum")
         return min(limit, cap) or cap
+
+    def _step(self, plan: Plan, step_ns: int, now_ns: int) -> int:
+        """A step that cuts the window into at most ``MAX_STEPS``."""
+        if plan.otlp or plan.after is not None:
+            raise InvalidQuery("step goes with neither encoding nor page_token: series have their own form")
+        if plan.window.start_ns is None:
+            raise InvalidQuery("step needs a start_time: without one the window has no length")
+        if plan.rechecks:
+            raise InvalidQuery("step cannot be combined with a filter on a scrubbed value; ask for data points")
+        length = (plan.window.end_ns or now_ns) - plan.window.start_ns
+        least = max(MILLISECOND_NS, -(-length // MAX_STEPS))
+        if step_ns < least:
+            raise InvalidQuery(f"step is {step_ns / 1e9:g} s; for this window it must be at least {least / 1e9:g} s")
+        return step_ns
 
     def _want_text(self, plan: Plan, column: str, wanted: str) -> None:
         if self._scrubber.text(wanted) != wanted:
@@ -163,58 +227,3 @@ class Planner:
                 plan.attributes.append(stable)
             else:
                 plan.nothing = True
-
-
-def _durations(plan: Plan, request: api.QuerySpansRequest) -> None:
-    for name in ("min_duration_ms", "max_duration_ms"):
-        if request.HasField(name):
-            wanted = _between(name, getattr(request, name), 0, 2**63 // MILLISECOND_NS - 1)
-            if name == "max_duration_ms":
-                plan.max_duration_ns = wanted * MILLISECOND_NS
-            elif wanted:  # 0 is no bound: it keeps spans that end before they start
-                plan.min_duration_ns = wanted * MILLISECOND_NS
-
-
-def _order(order: api.Order) -> Order:
-    known = {
-        api.ORDER_UNSPECIFIED: Order.NEWEST,
-        api.ORDER_NEWEST: Order.NEWEST,
-        api.ORDER_OLDEST: Order.OLDEST,
-        api.ORDER_SLOWEST: Order.SLOWEST,
-    }
-    if order not in known:
-        raise InvalidQuery(f"order is {int(order)}; it must be one of {', '.join(api.Order.keys())}")
-    return known[order]
-
-
-def _between(name: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise InvalidQuery(f"{name} is {value}; it must be {low} to {high}")
-    return value
-
-
-def _hex_id(name: str, text: str, size: int) -> bytes:
-    try:
-        decoded = bytes.fromhex(text)
-    except ValueError:
-        decoded = b""
-    if len(decoded) != size or len(text) != 2 * size:
-        raise InvalidQuery(f"{name} has {len(text)} characters; it must be {2 * size} hexadecimal digits")
-    return decoded
-
-
-def _fingerprint(rpc: str, request: api.QuerySpansRequest) -> bytes:
-    """What a page token belongs to: the RPC and every filter, without the paging itself."""
-    bare = type(request)()
-    bare.CopyFrom(request)
-    for name in ("limit", "offset", "page_token", "encoding"):
-        bare.ClearField(name)
-    return fingerprint_of(rpc, bare.SerializeToString(deterministic=True))
-
-
-def _token(text: str, offset: int, fingerprint: bytes) -> PageToken | None:
-    if not text:
-        return None
-    if offset:
-        raise InvalidQuery("offset and page_token exclude each other; a page_token already knows its place")
-    return PageToken.decode(text, fingerprint)

@@ -6,7 +6,7 @@ rows are scrubbed and written, so that paging, counting and cutting are written 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,14 @@ class Shape:
 
     ``scrubbing`` names every column that can hold text or bytes of a sender, with what scrubs it (a test compares it with the
     schema). ``flat`` makes the message of one row, ``otlp`` the request's counterpart of many, ``shorten`` cuts a message that
-    alone is larger than a reply may be to about that many bytes.
+    alone is larger than a reply may be to about that many bytes, ``text`` is what text search reads.
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
     flat: Callable[[Row], Message]
     otlp: Callable[[Sequence[Row]], bytes]
     shorten: Callable[[Row, int], Row]
+    text: Callable[[Row], str] = lambda _: ""
 
     def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
         """The rows as they may leave; each origin is scrubbed once."""
@@ -92,3 +93,50 @@ def origins_of(found: Iterable[Mapping[str, Any]]) -> dict[int, Origin]:
         )
         for row in found
     }
+
+
+def by_origin(resources: Any, scopes: str, rows: Iterable[Row]) -> Iterator[tuple[Any, list[Row]]]:  # noqa: ANN401 three
+    """Rows under their Resource and scope: each scope's OTLP message, made in ``resources``, and its rows in order.
+
+    ``resources`` is the repeated field of an OTLP request, trimmed; ``scopes`` names the field of its elements.
+    """
+    grouped: dict[Origin, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row["origin"], []).append(row)
+    made: dict[tuple[bytes | None, str], Any] = {}
+    for origin, group in grouped.items():
+        key = (origin.resource, origin.resource_schema_url)
+        if key not in made:
+            made[key] = resources.add(resource=origin.resource, schema_url=origin.resource_schema_url)
+        yield getattr(made[key], scopes).add(scope=origin.scope, schema_url=origin.scope_schema_url), group
+
+
+def shortened(row: Row, size: int, *, lists: Sequence[str], texts: Sequence[str]) -> Row:
+    """A row cut to about ``size`` bytes: what is in ``lists`` goes from the end on, ``texts`` keep their beginning.
+
+    Where a column counts what a list has dropped, what goes here is added to it.
+    """
+    cut = dict(row)
+    for column in lists:
+        cut[column] = _first(row[column] or [], size // (len(lists) + 1))
+        dropped = f"dropped_{column}_count"
+        if dropped in row:
+            cut[dropped] = min(2**32 - 1, row[dropped] + len(row[column]) - len(cut[column]))
+    for column in texts:
+        if row[column] is not None:
+            cut[column] = row[column][: size // 32]
+    origin: Origin = row["origin"]
+    if len(origin.resource or b"") + len(origin.scope or b"") > size // 4:
+        cut["origin"] = Origin(origin.service_name[: size // 32], None, "", None, "")
+        cut["service_name"] = row["service_name"][: size // 32]
+    return cut
+
+
+def _first(wires: Sequence[Any], room: int) -> list[Any]:
+    kept = []
+    for wire in wires:
+        room -= len(wire) if isinstance(wire, bytes) else 8
+        if room < 0:
+            break
+        kept.append(wire)
+    return kept

@@ -8,8 +8,9 @@ from typing import Any
 
 from agent import schema, values
 from agent.query import sql
+from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.plan import Order, Plan, Recheck
+from agent.query.plan import Plan, Recheck
 from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
@@ -18,6 +19,9 @@ from agent.store.statement import Source, Statement
 
 MAX_CANDIDATES = 20_000
 """Rows scrubbed for one query whose condition only scrubbed values can answer: about a quarter second."""
+
+COUNTED = 2000
+"""Candidates scrubbed to count matches beyond a full page; with more the total is a lower bound."""
 
 CHUNK = 1000
 """Candidates fetched at once."""
@@ -28,12 +32,16 @@ MAX_REPEATS = 1000
 
 @dataclass(slots=True)
 class Found:
-    """Scrubbed rows in order, at most the plan's limit, and what is known of the rest."""
+    """Scrubbed rows in order, at most the plan's limit, and what is known of the rest.
+
+    ``resume`` is where the next page begins when that is not behind the last row.
+    """
 
     rows: list[Row] = field(default_factory=list)
     total: int = 0
     total_is_exact: bool = True
     has_more: bool = False
+    resume: Position | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -62,6 +70,8 @@ class Search:
     def run(self) -> Found:
         """The page."""
         found = self._rechecked() if self._plan.rechecks else self._direct()
+        if self._plan.first_total is not None:
+            found.total, found.total_is_exact = self._plan.first_total
         found.warnings = self._warnings
         return found
 
@@ -84,11 +94,9 @@ class Search:
         plan = self._plan
         after, beyond_end = self._resolve_offset()
         found = Found() if beyond_end else self._fill_page(after)
-        if plan.first_total is not None:
-            found.total, found.total_is_exact = plan.first_total
-        elif not found.has_more and not plan.offset:
+        if not found.has_more and not plan.offset:
             found.total = len(found.rows)
-        else:
+        elif plan.first_total is None:
             found.total = sum(self._count(source) for source in self._sources)
         return found
 
@@ -105,24 +113,27 @@ class Search:
             after = self.position(fetched[lacking - 1])
 
     def _rechecked(self) -> Found:
-        """Conditions that only scrubbed rows can answer: candidates are scrubbed until the page is full."""
-        plan = self._plan
-        matches: list[Row] = []
-        exhausted = True
-        wanted = plan.offset + plan.limit + 1
-        for scanned, row in enumerate(self._stream(plan.after)):
-            if scanned >= MAX_CANDIDATES:
-                exhausted = False
-                self._warnings.append(
-                    f"only the first {MAX_CANDIDATES} candidates were compared after scrubbing; narrow the window"
-                )
+        """Conditions that only scrubbed rows can answer: candidates are scrubbed until the page is full and counted."""
+        found = Found()
+        last: Position | None = None
+        for scanned, row in enumerate(self._stream(self._plan.after)):
+            full = len(found.rows) == self._plan.limit
+            if scanned >= (COUNTED if full else MAX_CANDIDATES):
+                self._stop_early(found, None if full else last)
                 break
-            if all(_holds(row, recheck) for recheck in plan.rechecks):
-                matches.append(row)
-        page = matches[plan.offset : wanted - 1]
-        found = Found(page, has_more=len(matches) >= wanted)
-        found.total, found.total_is_exact = plan.first_total or (len(matches), exhausted)
+            last = self.position(row)
+            if all(self._holds(row, recheck) for recheck in self._plan.rechecks):
+                found.total += 1
+                found.has_more = full
+                if not full and found.total > self._plan.offset:
+                    found.rows.append(row)
         return found
+
+    def _stop_early(self, found: Found, resume: Position | None) -> None:
+        """Leave off among the candidates; with ``resume`` the page is not full and the next one begins there."""
+        found.has_more, found.total_is_exact, found.resume = True, False, resume
+        if resume is not None:
+            self._warnings.append(f"this page looked at {MAX_CANDIDATES} candidates only; go on with next_page_token")
 
     def _stream(self, after: Position | None) -> Iterator[Row]:
         """Scrubbed candidates in order."""
@@ -197,6 +208,18 @@ class Search:
             return None, True
         return Position(*skipped[plan.offset - 1]), False
 
+    def _holds(self, row: Row, recheck: Recheck) -> bool:
+        """Whether a scrubbed row meets a condition."""
+        if recheck.field == "text":
+            return recheck.wanted.lower() in self._shape.text(row).lower()
+        if recheck.field != "attributes":
+            return bool(row[recheck.field] == recheck.wanted)
+        wanted = values.values_of_text(recheck.wanted)
+        return any(
+            attribute.key == recheck.key and attribute.value in wanted
+            for attribute in (values.key_value(wire) for wire in row["attributes"])
+        )
+
     def _count(self, source: Source) -> int:
         return sum(count for (count,) in self._select(source, sql.count(self._plan, source)))
 
@@ -222,14 +245,3 @@ def _best(order: Order, bounds: Bounds) -> int:
 def _content(row: Row) -> Hashable:
     """Everything a row says but its arrival."""
     return tuple(tuple(v) if isinstance(v, list) else v for name, v in row.items() if name != "arrival")
-
-
-def _holds(row: Row, recheck: Recheck) -> bool:
-    """Whether a scrubbed row meets a condition."""
-    if recheck.field != "attributes":
-        return bool(row[recheck.field] == recheck.wanted)
-    wanted: list[Any] = values.values_of_text(recheck.wanted)
-    return any(
-        attribute.key == recheck.key and attribute.value in wanted
-        for attribute in (values.key_value(wire) for wire in row["attributes"])
-    )

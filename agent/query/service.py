@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -21,9 +21,13 @@ from agent.identity import Door
 from agent.instruments import Instruments
 from agent.query import encode
 from agent.query.kept import inventory
+from agent.query.logs import LOGS
+from agent.query.names import NamesSearch
 from agent.query.plan import Plan, Planner
+from agent.query.points import POINTS
 from agent.query.rows import Shape
 from agent.query.search import Search
+from agent.query.series import find_series
 from agent.query.settings import QuerySettings
 from agent.query.spans import SPANS
 from agent.scrub.scrubber import Scrubber
@@ -61,6 +65,18 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         """Spans by start time."""
         return await self._answer("QuerySpans", context, lambda: self._spans(request, context))
 
+    async def QueryLogs(self, request: api.QueryLogsRequest, context: Context) -> api.QueryLogsResponse:  # noqa: N802 gRPC's name
+        """Log records by time."""
+        return await self._answer("QueryLogs", context, lambda: self._logs(request, context))
+
+    async def QueryMetrics(self, request: api.QueryMetricsRequest, context: Context) -> api.QueryMetricsResponse:  # noqa: N802 gRPC's name
+        """Data points by time, or series."""
+        return await self._answer("QueryMetrics", context, lambda: self._points(request, context))
+
+    async def ListNames(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:  # noqa: N802 gRPC's name
+        """Operations, metrics and attribute keys."""
+        return await self._answer("ListNames", context, lambda: self._names(request, context))
+
     async def GetDataInfo(self, request: api.GetDataInfoRequest, context: Context) -> api.GetDataInfoResponse:  # noqa: N802 gRPC's name
         """What is kept, and under which limits and rules."""
         return await self._answer("GetDataInfo", context, lambda: self._kept(context))
@@ -97,16 +113,51 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
 
     async def _spans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:
         plan = self._planner.spans(request, self._clock.now_ns())
-        return await self._read(context, lambda reading: self._page(plan, SPANS, reading, api.QuerySpansResponse()))
+        response = api.QuerySpansResponse()
+        response.spans.extend(await self._read(context, lambda reading: self._page(plan, SPANS, reading, response)))
+        return response
 
-    def _page(self, plan: Plan, shape: Shape, reading: Reading, response: api.QuerySpansResponse) -> api.QuerySpansResponse:
-        """One page, on a reader's thread: scrubbing and encoding cost as much as reading."""
+    async def _logs(self, request: api.QueryLogsRequest, context: Context) -> api.QueryLogsResponse:
+        plan = self._planner.logs(request, self._clock.now_ns())
+        response = api.QueryLogsResponse()
+        response.log_records.extend(await self._read(context, lambda reading: self._page(plan, LOGS, reading, response)))
+        return response
+
+    async def _points(self, request: api.QueryMetricsRequest, context: Context) -> api.QueryMetricsResponse:
+        plan = self._planner.points(request, self._clock.now_ns())
+        if plan.step_ns:
+            return await self._read(context, lambda reading: self._series(plan, reading))
+        response = api.QueryMetricsResponse()
+        response.data_points.extend(await self._read(context, lambda reading: self._page(plan, POINTS, reading, response)))
+        return response
+
+    async def _names(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:
+        asked = self._planner.names(request, self._clock.now_ns())
+        return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubber).run())
+
+    def _page(self, plan: Plan, shape: Shape, reading: Reading, response: encode.Response) -> Any:  # noqa: ANN401 by signal
+        """One page's messages, on a reader's thread: scrubbing and encoding cost as much as reading."""
         found = Search(plan, shape, reading, self._scrubber).run()
         page = encode.cut(plan, shape, found, self._settings.limits.max_reply_bytes)
         encode.fill(response, plan, found, page)
-        response.warnings.extend(page.warnings)
-        response.spans.extend(cast("list[api.Span]", page.messages))
         self._count_hits(plan.signal)
+        return page.messages
+
+    def _series(self, plan: Plan, reading: Reading) -> api.QueryMetricsResponse:
+        """Thinned series, on a reader's thread."""
+        found = find_series(plan, reading, self._scrubber)
+        self._count_hits(plan.signal)
+        response = api.QueryMetricsResponse(
+            total_count=found.total, total_is_exact=found.is_exact, warnings=found.warnings, has_more=found.has_more
+        )
+        room = self._settings.limits.max_reply_bytes - encode.ENVELOPE_BYTES
+        for series in found.series:
+            room -= series.ByteSize() + encode.FRAMING_BYTES
+            if room < 0:
+                response.has_more = True
+                response.warnings.append("not all series fit into one reply; go on with offset")
+                break
+            response.series.append(series)
         return response
 
     def _count_hits(self, signal: Signal) -> None:

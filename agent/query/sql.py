@@ -5,9 +5,13 @@ from __future__ import annotations
 import pyarrow as pa
 
 from agent import schema
+from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.plan import Order, Plan
+from agent.query.plan import Names, Plan
 from agent.store.statement import Source, Statement
+
+MAX_NAMES = 1000
+"""Of each kind, per segment and in an answer."""
 
 _DESCENDING = {Order.NEWEST: True, Order.SLOWEST: True, Order.OLDEST: False}
 
@@ -59,10 +63,12 @@ def _matches(plan: Plan, source: Source) -> _Where:
         # Without the cast DuckDB compares as HUGEINT and cannot use the zone maps of an id.
         cast = "::UBIGINT" if schema.TABLES[plan.signal].field(column).type == pa.uint64() else ""
         where.add(f"{column} = ?{cast}", value)
-    if plan.min_duration_ns is not None:
-        where.add("duration_ns >= ?", plan.min_duration_ns)
-    if plan.max_duration_ns is not None:
-        where.add("duration_ns <= ?", plan.max_duration_ns)
+    for column, bound in plan.least.items():
+        where.add(f"{column} >= ?", bound)
+    for column, bound in plan.most.items():
+        where.add(f"{column} <= ?", bound)
+    if plan.text is not None:
+        where.add("contains(lower(body_text), lower(?))", plan.text)
     for wires in plan.attributes:
         where.add(f"({' OR '.join('list_contains(attributes, ?::BLOB)' for _ in wires)})", *wires)
     return where
@@ -126,3 +132,58 @@ def kept(own: tuple[str, ...] | None, source: Source, time: str) -> Statement:
         f"FROM {source.relation}{where.text()} GROUP BY service_name"
     )
     return Statement(text, where.parameters)
+
+
+_VALUE = "coalesce(double_value, int_value::DOUBLE, sum)"
+"""What a series shows of a point: a gauge's or sum's number, a histogram's or summary's sum."""
+
+_SERIES = "origin, metric_name, unit, type, temporality, is_monotonic, attributes"
+
+
+def steps(plan: Plan, source: Source, limit: int) -> Statement:
+    """Per series and step: its columns, the step's number since the window's start, and what its points say."""
+    where = _matches(plan, source)
+    text = (
+        f"SELECT {_SERIES}, (time_ns - ?) // ? AS step, count(*), max(time_ns), "  # noqa: S608 our own names; values are bound
+        f"arg_max({_VALUE}, (time_ns, arrival)), min({_VALUE}), max({_VALUE}), sum({_VALUE}), "
+        f"arg_max(count, (time_ns, arrival)) FROM {source.relation}{where.text()} GROUP BY {_SERIES}, step LIMIT ?"
+    )
+    return Statement(text, [plan.window.start_ns, plan.step_ns, *where.parameters, limit])
+
+
+def operations(asked: Names, source: Source) -> Statement:
+    """Per span name and kind: name, kind, spans, errors."""
+    where = _named(asked, source, "start_time_ns")
+    text = (
+        f"SELECT name, kind, count(*), count(*) FILTER (status_code = 2) "  # noqa: S608 our own names; values are bound
+        f"FROM {source.relation}{where.text()} GROUP BY name, kind LIMIT ?"
+    )
+    return Statement(text, [*where.parameters, MAX_NAMES])
+
+
+def metrics(asked: Names, source: Source) -> Statement:
+    """Per metric: name, type, unit, description, data points."""
+    where = _named(asked, source, "time_ns")
+    text = (
+        f"SELECT metric_name, type, unit, description, count(*) "  # noqa: S608 our own names; values are bound
+        f"FROM {source.relation}{where.text()} GROUP BY metric_name, type, unit, description LIMIT ?"
+    )
+    return Statement(text, [*where.parameters, MAX_NAMES])
+
+
+def newest_attributes(asked: Names, source: Source, time: str, limit: int) -> Statement:
+    """The attributes of the newest records."""
+    where = _named(asked, source, time)
+    text = f"SELECT attributes FROM {source.relation}{where.text()} ORDER BY {time} DESC LIMIT ?"  # noqa: S608 our own names
+    return Statement(text, [*where.parameters, limit])
+
+
+def _named(asked: Names, source: Source, time: str) -> _Where:
+    where = _visible(asked.own, source)
+    if asked.service_name is not None:
+        where.add("service_name = ?", asked.service_name)
+    if asked.window.start_ns is not None:
+        where.add(f"{time} >= ?", asked.window.start_ns)
+    if asked.window.end_ns is not None:
+        where.add(f"{time} < ?", asked.window.end_ns)
+    return where

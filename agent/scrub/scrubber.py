@@ -82,6 +82,11 @@ class Scrubber:
         self._key_actions: dict[bytes, Action | None] = {}
         self.rules_hash = _rules_hash(settings)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether everything leaves as it came."""
+        return self._off
+
     def attribute(self, wire: bytes) -> bytes | None:
         """One wire-encoded KeyValue scrubbed; None when dropped; the identical object when nothing changes."""
         left = self.attributes([wire])

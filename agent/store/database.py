@@ -115,10 +115,10 @@ def bounds_in_file(connection: duckdb.DuckDBPyConnection, segment: Segment, sign
     """The bounds of one signal's rows in the file, and the highest arrival there (-1 without rows)."""
     time = schema.TIME_COLUMNS[signal]
     longest = "max(duration_ns)" if signal is Signal.TRACES else "0"
-    row = connection.execute(
+    (row,) = connection.execute(  # all of it: DuckDB 2 refuses other work beside an unfinished result
         f"SELECT count(*), min({time}), max({time}), {longest}, max(arrival) "  # noqa: S608 our own names
         f"FROM {segment.alias}.{schema.TABLE_NAMES[signal]}"
-    ).fetchone()
-    if row is None or not row[0]:
+    ).fetchall()
+    if not row[0]:
         return Bounds(), -1
     return Bounds(*row[:4]), row[4]

@@ -18,7 +18,8 @@ from agent.instruments import Instruments
 from agent.store.duplicates import RecentRequests, key_of, request_rows
 from agent.store.store import Store
 
-Decode = Callable[[Sequence[Export]], Decoded]
+Decode = Callable[[Sequence[Export], int], Decoded]
+"""Decodes a group that arrived at a time in nanoseconds."""
 
 GROUP_BYTES = 8 * 1024 * 1024
 """A group ends at this many bytes of requests, which bounds the memory and the time until its first reply."""
@@ -126,7 +127,7 @@ class Writer:
         for signal, decode in self._decoders.items():
             keys = [key for key, export in new.items() if export.signal is signal]
             if keys:
-                decoded = decode([new[key] for key in keys])
+                decoded = decode([new[key] for key in keys], now_ns)
                 replies.update(zip(keys, decoded.receipts, strict=True))
                 if decoded.batch is not None:
                     batches.append(decoded.batch)

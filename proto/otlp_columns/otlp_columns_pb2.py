@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fotlp_columns/otlp_columns.proto\x12\x12\x63oral.otlp_columns\"C\n\x06Traces\x12\x39\n\x0eresource_spans\x18\x01 \x03(\x0b\x32!.coral.otlp_columns.ResourceSpans\"|\n\rResourceSpans\x12\x15\n\x08resource\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x33\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1e.coral.otlp_columns.ScopeSpans\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x0b\n\t_resource\"g\n\nScopeSpans\x12\x12\n\x05scope\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\'\n\x05spans\x18\x02 \x03(\x0b\x32\x18.coral.otlp_columns.Span\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x08\n\x06_scope\"\xf7\x02\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1c\n\x14start_time_unix_nano\x18\x07 \x01(\x06\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x12\n\nattributes\x18\t \x03(\x0c\x12 \n\x18\x64ropped_attributes_count\x18\n \x01(\r\x12\x0e\n\x06\x65vents\x18\x0b \x03(\x0c\x12\x1c\n\x14\x64ropped_events_count\x18\x0c \x01(\r\x12\r\n\x05links\x18\r \x03(\x0c\x12\x1b\n\x13\x64ropped_links_count\x18\x0e \x01(\r\x12*\n\x06status\x18\x0f \x01(\x0b\x32\x1a.coral.otlp_columns.Status\x12\r\n\x05\x66lags\x18\x10 \x01(\x07\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"D\n\x0c\x43ountRequest\x12\x34\n\tresources\x18\x01 \x03(\x0b\x32!.coral.otlp_columns.CountResource\"?\n\rCountResource\x12.\n\x06scopes\x18\x02 \x03(\x0b\x32\x1e.coral.otlp_columns.CountScope\"\x1d\n\nCountScope\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fotlp_columns/otlp_columns.proto\x12\x12\x63oral.otlp_columns\"C\n\x06Traces\x12\x39\n\x0eresource_spans\x18\x01 \x03(\x0b\x32!.coral.otlp_columns.ResourceSpans\"|\n\rResourceSpans\x12\x15\n\x08resource\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x33\n\x0bscope_spans\x18\x02 \x03(\x0b\x32\x1e.coral.otlp_columns.ScopeSpans\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x0b\n\t_resource\"g\n\nScopeSpans\x12\x12\n\x05scope\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\'\n\x05spans\x18\x02 \x03(\x0b\x32\x18.coral.otlp_columns.Span\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x08\n\x06_scope\"\xf7\x02\n\x04Span\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07span_id\x18\x02 \x01(\x0c\x12\x13\n\x0btrace_state\x18\x03 \x01(\t\x12\x16\n\x0eparent_span_id\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\x05\x12\x1c\n\x14start_time_unix_nano\x18\x07 \x01(\x06\x12\x1a\n\x12\x65nd_time_unix_nano\x18\x08 \x01(\x06\x12\x12\n\nattributes\x18\t \x03(\x0c\x12 \n\x18\x64ropped_attributes_count\x18\n \x01(\r\x12\x0e\n\x06\x65vents\x18\x0b \x03(\x0c\x12\x1c\n\x14\x64ropped_events_count\x18\x0c \x01(\r\x12\r\n\x05links\x18\r \x03(\x0c\x12\x1b\n\x13\x64ropped_links_count\x18\x0e \x01(\r\x12*\n\x06status\x18\x0f \x01(\x0b\x32\x1a.coral.otlp_columns.Status\x12\r\n\x05\x66lags\x18\x10 \x01(\x07\"\'\n\x06Status\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\"?\n\x04Logs\x12\x37\n\rresource_logs\x18\x01 \x03(\x0b\x32 .coral.otlp_columns.ResourceLogs\"y\n\x0cResourceLogs\x12\x15\n\x08resource\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x31\n\nscope_logs\x18\x02 \x03(\x0b\x32\x1d.coral.otlp_columns.ScopeLogs\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x0b\n\t_resource\"q\n\tScopeLogs\x12\x12\n\x05scope\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x32\n\x0blog_records\x18\x02 \x03(\x0b\x32\x1d.coral.otlp_columns.LogRecord\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x08\n\x06_scope\"\x9c\x02\n\tLogRecord\x12\x16\n\x0etime_unix_nano\x18\x01 \x01(\x06\x12\x17\n\x0fseverity_number\x18\x02 \x01(\x05\x12\x15\n\rseverity_text\x18\x03 \x01(\t\x12*\n\x04\x62ody\x18\x05 \x01(\x0b\x32\x1c.coral.otlp_columns.AnyValue\x12\x12\n\nattributes\x18\x06 \x03(\x0c\x12 \n\x18\x64ropped_attributes_count\x18\x07 \x01(\r\x12\r\n\x05\x66lags\x18\x08 \x01(\x07\x12\x10\n\x08trace_id\x18\t \x01(\x0c\x12\x0f\n\x07span_id\x18\n \x01(\x0c\x12\x1f\n\x17observed_time_unix_nano\x18\x0b \x01(\x06\x12\x12\n\nevent_name\x18\x0c \x01(\t\"\xb0\x02\n\x08\x41nyValue\x12\x19\n\x0cstring_value\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nbool_value\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x16\n\tint_value\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x19\n\x0c\x64ouble_value\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x18\n\x0b\x61rray_value\x18\x05 \x01(\x0cH\x04\x88\x01\x01\x12\x19\n\x0ckvlist_value\x18\x06 \x01(\x0cH\x05\x88\x01\x01\x12\x18\n\x0b\x62ytes_value\x18\x07 \x01(\x0cH\x06\x88\x01\x01\x42\x0f\n\r_string_valueB\r\n\x0b_bool_valueB\x0c\n\n_int_valueB\x0f\n\r_double_valueB\x0e\n\x0c_array_valueB\x0f\n\r_kvlist_valueB\x0e\n\x0c_bytes_value\"H\n\x07Metrics\x12=\n\x10resource_metrics\x18\x01 \x03(\x0b\x32#.coral.otlp_columns.ResourceMetrics\"\x82\x01\n\x0fResourceMetrics\x12\x15\n\x08resource\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x37\n\rscope_metrics\x18\x02 \x03(\x0b\x32 .coral.otlp_columns.ScopeMetrics\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x0b\n\t_resource\"m\n\x0cScopeMetrics\x12\x12\n\x05scope\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12+\n\x07metrics\x18\x02 \x03(\x0b\x32\x1a.coral.otlp_columns.Metric\x12\x12\n\nschema_url\x18\x03 \x01(\tB\x08\n\x06_scope\"\xc4\x02\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12(\n\x05gauge\x18\x05 \x01(\x0b\x32\x19.coral.otlp_columns.Gauge\x12$\n\x03sum\x18\x07 \x01(\x0b\x32\x17.coral.otlp_columns.Sum\x12\x30\n\thistogram\x18\t \x01(\x0b\x32\x1d.coral.otlp_columns.Histogram\x12G\n\x15\x65xponential_histogram\x18\n \x01(\x0b\x32(.coral.otlp_columns.ExponentialHistogram\x12,\n\x07summary\x18\x0b \x01(\x0b\x32\x1b.coral.otlp_columns.Summary\x12\x10\n\x08metadata\x18\x0c \x03(\x0c\"A\n\x05Gauge\x12\x38\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0b\x32#.coral.otlp_columns.NumberDataPoint\"v\n\x03Sum\x12\x38\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0b\x32#.coral.otlp_columns.NumberDataPoint\x12\x1f\n\x17\x61ggregation_temporality\x18\x02 \x01(\x05\x12\x14\n\x0cis_monotonic\x18\x03 \x01(\x08\"i\n\tHistogram\x12;\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0b\x32&.coral.otlp_columns.HistogramDataPoint\x12\x1f\n\x17\x61ggregation_temporality\x18\x02 \x01(\x05\"\x7f\n\x14\x45xponentialHistogram\x12\x46\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0b\x32\x31.coral.otlp_columns.ExponentialHistogramDataPoint\x12\x1f\n\x17\x61ggregation_temporality\x18\x02 \x01(\x05\"D\n\x07Summary\x12\x39\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0b\x32$.coral.otlp_columns.SummaryDataPoint\"\xc3\x01\n\x0fNumberDataPoint\x12\x1c\n\x14start_time_unix_nano\x18\x02 \x01(\x06\x12\x16\n\x0etime_unix_nano\x18\x03 \x01(\x06\x12\x16\n\tas_double\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\texemplars\x18\x05 \x03(\x0c\x12\x13\n\x06\x61s_int\x18\x06 \x01(\x10H\x01\x88\x01\x01\x12\x12\n\nattributes\x18\x07 \x03(\x0c\x12\r\n\x05\x66lags\x18\x08 \x01(\rB\x0c\n\n_as_doubleB\t\n\x07_as_int\"\x8d\x02\n\x12HistogramDataPoint\x12\x1c\n\x14start_time_unix_nano\x18\x02 \x01(\x06\x12\x16\n\x0etime_unix_nano\x18\x03 \x01(\x06\x12\r\n\x05\x63ount\x18\x04 \x01(\x06\x12\x10\n\x03sum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rbucket_counts\x18\x06 \x03(\x06\x12\x17\n\x0f\x65xplicit_bounds\x18\x07 \x03(\x01\x12\x11\n\texemplars\x18\x08 \x03(\x0c\x12\x12\n\nattributes\x18\t \x03(\x0c\x12\r\n\x05\x66lags\x18\n \x01(\r\x12\x10\n\x03min\x18\x0b \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03max\x18\x0c \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_sumB\x06\n\x04_minB\x06\n\x04_max\"\xeb\x02\n\x1d\x45xponentialHistogramDataPoint\x12\x12\n\nattributes\x18\x01 \x03(\x0c\x12\x1c\n\x14start_time_unix_nano\x18\x02 \x01(\x06\x12\x16\n\x0etime_unix_nano\x18\x03 \x01(\x06\x12\r\n\x05\x63ount\x18\x04 \x01(\x06\x12\x10\n\x03sum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05scale\x18\x06 \x01(\x11\x12\x12\n\nzero_count\x18\x07 \x01(\x06\x12\x15\n\x08positive\x18\x08 \x01(\x0cH\x01\x88\x01\x01\x12\x15\n\x08negative\x18\t \x01(\x0cH\x02\x88\x01\x01\x12\r\n\x05\x66lags\x18\n \x01(\r\x12\x11\n\texemplars\x18\x0b \x03(\x0c\x12\x10\n\x03min\x18\x0c \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x03max\x18\r \x01(\x01H\x04\x88\x01\x01\x12\x16\n\x0ezero_threshold\x18\x0e \x01(\x01\x42\x06\n\x04_sumB\x0b\n\t_positiveB\x0b\n\t_negativeB\x06\n\x04_minB\x06\n\x04_max\"\xa0\x01\n\x10SummaryDataPoint\x12\x1c\n\x14start_time_unix_nano\x18\x02 \x01(\x06\x12\x16\n\x0etime_unix_nano\x18\x03 \x01(\x06\x12\r\n\x05\x63ount\x18\x04 \x01(\x06\x12\x0b\n\x03sum\x18\x05 \x01(\x01\x12\x17\n\x0fquantile_values\x18\x06 \x03(\x0c\x12\x12\n\nattributes\x18\x07 \x03(\x0c\x12\r\n\x05\x66lags\x18\x08 \x01(\r\"K\n\x0c\x43ountMetrics\x12;\n\tresources\x18\x01 \x03(\x0b\x32(.coral.otlp_columns.CountResourceMetrics\"M\n\x14\x43ountResourceMetrics\x12\x35\n\x06scopes\x18\x02 \x03(\x0b\x32%.coral.otlp_columns.CountScopeMetrics\"E\n\x11\x43ountScopeMetrics\x12\x30\n\x07metrics\x18\x02 \x03(\x0b\x32\x1f.coral.otlp_columns.CountMetric\"\x91\x02\n\x0b\x43ountMetric\x12.\n\x05gauge\x18\x05 \x01(\x0b\x32\x1f.coral.otlp_columns.CountPoints\x12,\n\x03sum\x18\x07 \x01(\x0b\x32\x1f.coral.otlp_columns.CountPoints\x12\x32\n\thistogram\x18\t \x01(\x0b\x32\x1f.coral.otlp_columns.CountPoints\x12>\n\x15\x65xponential_histogram\x18\n \x01(\x0b\x32\x1f.coral.otlp_columns.CountPoints\x12\x30\n\x07summary\x18\x0b \x01(\x0b\x32\x1f.coral.otlp_columns.CountPoints\"\"\n\x0b\x43ountPoints\x12\x13\n\x0b\x64\x61ta_points\x18\x01 \x03(\x0c\"D\n\x0c\x43ountRequest\x12\x34\n\tresources\x18\x01 \x03(\x0b\x32!.coral.otlp_columns.CountResource\"?\n\rCountResource\x12.\n\x06scopes\x18\x02 \x03(\x0b\x32\x1e.coral.otlp_columns.CountScope\"\x1d\n\nCountScope\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,10 +41,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPAN']._serialized_end=731
   _globals['_STATUS']._serialized_start=733
   _globals['_STATUS']._serialized_end=772
-  _globals['_COUNTREQUEST']._serialized_start=774
-  _globals['_COUNTREQUEST']._serialized_end=842
-  _globals['_COUNTRESOURCE']._serialized_start=844
-  _globals['_COUNTRESOURCE']._serialized_end=907
-  _globals['_COUNTSCOPE']._serialized_start=909
-  _globals['_COUNTSCOPE']._serialized_end=938
+  _globals['_LOGS']._serialized_start=774
+  _globals['_LOGS']._serialized_end=837
+  _globals['_RESOURCELOGS']._serialized_start=839
+  _globals['_RESOURCELOGS']._serialized_end=960
+  _globals['_SCOPELOGS']._serialized_start=962
+  _globals['_SCOPELOGS']._serialized_end=1075
+  _globals['_LOGRECORD']._serialized_start=1078
+  _globals['_LOGRECORD']._serialized_end=1362
+  _globals['_ANYVALUE']._serialized_start=1365
+  _globals['_ANYVALUE']._serialized_end=1669
+  _globals['_METRICS']._serialized_start=1671
+  _globals['_METRICS']._serialized_end=1743
+  _globals['_RESOURCEMETRICS']._serialized_start=1746
+  _globals['_RESOURCEMETRICS']._serialized_end=1876
+  _globals['_SCOPEMETRICS']._serialized_start=1878
+  _globals['_SCOPEMETRICS']._serialized_end=1987
+  _globals['_METRIC']._serialized_start=1990
+  _globals['_METRIC']._serialized_end=2314
+  _globals['_GAUGE']._serialized_start=2316
+  _globals['_GAUGE']._serialized_end=2381
+  _globals['_SUM']._serialized_start=2383
+  _globals['_SUM']._serialized_end=2501
+  _globals['_HISTOGRAM']._serialized_start=2503
+  _globals['_HISTOGRAM']._serialized_end=2608
+  _globals['_EXPONENTIALHISTOGRAM']._serialized_start=2610
+  _globals['_EXPONENTIALHISTOGRAM']._serialized_end=2737
+  _globals['_SUMMARY']._serialized_start=2739
+  _globals['_SUMMARY']._serialized_end=2807
+  _globals['_NUMBERDATAPOINT']._serialized_start=2810
+  _globals['_NUMBERDATAPOINT']._serialized_end=3005
+  _globals['_HISTOGRAMDATAPOINT']._serialized_start=3008
+  _globals['_HISTOGRAMDATAPOINT']._serialized_end=3277
+  _globals['_EXPONENTIALHISTOGRAMDATAPOINT']._serialized_start=3280
+  _globals['_EXPONENTIALHISTOGRAMDATAPOINT']._serialized_end=3643
+  _globals['_SUMMARYDATAPOINT']._serialized_start=3646
+  _globals['_SUMMARYDATAPOINT']._serialized_end=3806
+  _globals['_COUNTMETRICS']._serialized_start=3808
+  _globals['_COUNTMETRICS']._serialized_end=3883
+  _globals['_COUNTRESOURCEMETRICS']._serialized_start=3885
+  _globals['_COUNTRESOURCEMETRICS']._serialized_end=3962
+  _globals['_COUNTSCOPEMETRICS']._serialized_start=3964
+  _globals['_COUNTSCOPEMETRICS']._serialized_end=4033
+  _globals['_COUNTMETRIC']._serialized_start=4036
+  _globals['_COUNTMETRIC']._serialized_end=4309
+  _globals['_COUNTPOINTS']._serialized_start=4311
+  _globals['_COUNTPOINTS']._serialized_end=4345
+  _globals['_COUNTREQUEST']._serialized_start=4347
+  _globals['_COUNTREQUEST']._serialized_end=4415
+  _globals['_COUNTRESOURCE']._serialized_start=4417
+  _globals['_COUNTRESOURCE']._serialized_end=4480
+  _globals['_COUNTSCOPE']._serialized_start=4482
+  _globals['_COUNTSCOPE']._serialized_end=4511
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,21 @@ class StatusCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATUS_CODE_UNSET: _ClassVar[StatusCode]
     STATUS_CODE_OK: _ClassVar[StatusCode]
     STATUS_CODE_ERROR: _ClassVar[StatusCode]
+
+class MetricType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METRIC_TYPE_UNSPECIFIED: _ClassVar[MetricType]
+    METRIC_TYPE_GAUGE: _ClassVar[MetricType]
+    METRIC_TYPE_SUM: _ClassVar[MetricType]
+    METRIC_TYPE_HISTOGRAM: _ClassVar[MetricType]
+    METRIC_TYPE_EXPONENTIAL_HISTOGRAM: _ClassVar[MetricType]
+    METRIC_TYPE_SUMMARY: _ClassVar[MetricType]
+
+class AggregationTemporality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AGGREGATION_TEMPORALITY_UNSPECIFIED: _ClassVar[AggregationTemporality]
+    AGGREGATION_TEMPORALITY_DELTA: _ClassVar[AggregationTemporality]
+    AGGREGATION_TEMPORALITY_CUMULATIVE: _ClassVar[AggregationTemporality]
 ORDER_UNSPECIFIED: Order
 ORDER_NEWEST: Order
 ORDER_OLDEST: Order
@@ -54,6 +69,15 @@ SPAN_KIND_CONSUMER: SpanKind
 STATUS_CODE_UNSET: StatusCode
 STATUS_CODE_OK: StatusCode
 STATUS_CODE_ERROR: StatusCode
+METRIC_TYPE_UNSPECIFIED: MetricType
+METRIC_TYPE_GAUGE: MetricType
+METRIC_TYPE_SUM: MetricType
+METRIC_TYPE_HISTOGRAM: MetricType
+METRIC_TYPE_EXPONENTIAL_HISTOGRAM: MetricType
+METRIC_TYPE_SUMMARY: MetricType
+AGGREGATION_TEMPORALITY_UNSPECIFIED: AggregationTemporality
+AGGREGATION_TEMPORALITY_DELTA: AggregationTemporality
+AGGREGATION_TEMPORALITY_CUMULATIVE: AggregationTemporality
 
 class AttributeFilter(_message.Message):
     __slots__ = ("key", "value")
@@ -243,6 +267,396 @@ class Scope(_message.Message):
     dropped_attributes_count: int
     schema_url: str
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., dropped_attributes_count: _Optional[int] = ..., schema_url: _Optional[str] = ...) -> None: ...
+
+class QueryLogsRequest(_message.Message):
+    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "span_id", "min_severity", "text", "limit", "offset", "page_token", "attributes", "order", "encoding")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    MIN_SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    trace_id: str
+    span_id: str
+    min_severity: int
+    text: str
+    limit: int
+    offset: int
+    page_token: str
+    attributes: _containers.RepeatedCompositeFieldContainer[AttributeFilter]
+    order: Order
+    encoding: Encoding
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., min_severity: _Optional[int] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ...) -> None: ...
+
+class QueryLogsResponse(_message.Message):
+    __slots__ = ("log_records", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp")
+    LOG_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_IS_EXACT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    OTLP_FIELD_NUMBER: _ClassVar[int]
+    log_records: _containers.RepeatedCompositeFieldContainer[LogRecord]
+    total_count: int
+    has_more: bool
+    next_page_token: str
+    total_is_exact: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    otlp: bytes
+    def __init__(self, log_records: _Optional[_Iterable[_Union[LogRecord, _Mapping]]] = ..., total_count: _Optional[int] = ..., has_more: _Optional[bool] = ..., next_page_token: _Optional[str] = ..., total_is_exact: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., otlp: _Optional[bytes] = ...) -> None: ...
+
+class LogRecord(_message.Message):
+    __slots__ = ("time", "observed_time", "service_name", "severity_number", "severity_text", "level", "body", "attributes", "trace_id", "span_id", "event_name", "flags", "dropped_attributes_count", "resource_attributes", "scope", "resource_schema_url", "position")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResourceAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_TEXT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_ATTRIBUTES_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_SCHEMA_URL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    observed_time: _timestamp_pb2.Timestamp
+    service_name: str
+    severity_number: int
+    severity_text: str
+    level: int
+    body: str
+    attributes: _containers.ScalarMap[str, str]
+    trace_id: str
+    span_id: str
+    event_name: str
+    flags: int
+    dropped_attributes_count: int
+    resource_attributes: _containers.ScalarMap[str, str]
+    scope: Scope
+    resource_schema_url: str
+    position: int
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., observed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_name: _Optional[str] = ..., severity_number: _Optional[int] = ..., severity_text: _Optional[str] = ..., level: _Optional[int] = ..., body: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., event_name: _Optional[str] = ..., flags: _Optional[int] = ..., dropped_attributes_count: _Optional[int] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., resource_schema_url: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class QueryMetricsRequest(_message.Message):
+    __slots__ = ("service_name", "start_time", "end_time", "metric_name", "type", "limit", "offset", "page_token", "attributes", "order", "encoding", "step")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    metric_name: str
+    type: MetricType
+    limit: int
+    offset: int
+    page_token: str
+    attributes: _containers.RepeatedCompositeFieldContainer[AttributeFilter]
+    order: Order
+    encoding: Encoding
+    step: _duration_pb2.Duration
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class QueryMetricsResponse(_message.Message):
+    __slots__ = ("data_points", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp", "series")
+    DATA_POINTS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_IS_EXACT_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    OTLP_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    data_points: _containers.RepeatedCompositeFieldContainer[DataPoint]
+    total_count: int
+    has_more: bool
+    next_page_token: str
+    total_is_exact: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    otlp: bytes
+    series: _containers.RepeatedCompositeFieldContainer[Series]
+    def __init__(self, data_points: _Optional[_Iterable[_Union[DataPoint, _Mapping]]] = ..., total_count: _Optional[int] = ..., has_more: _Optional[bool] = ..., next_page_token: _Optional[str] = ..., total_is_exact: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., otlp: _Optional[bytes] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ...) -> None: ...
+
+class DataPoint(_message.Message):
+    __slots__ = ("service_name", "metric_name", "description", "unit", "type", "temporality", "is_monotonic", "start_time", "time", "attributes", "int_value", "double_value", "no_recorded_value", "count", "sum", "min", "max", "bucket_counts", "explicit_bounds", "scale", "zero_count", "zero_threshold", "positive", "negative", "quantiles", "exemplars", "flags", "metadata", "resource_attributes", "scope", "resource_schema_url", "position")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResourceAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TEMPORALITY_FIELD_NUMBER: _ClassVar[int]
+    IS_MONOTONIC_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    INT_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DOUBLE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    NO_RECORDED_VALUE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    EXPLICIT_BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    ZERO_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ZERO_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    NEGATIVE_FIELD_NUMBER: _ClassVar[int]
+    QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    EXEMPLARS_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_SCHEMA_URL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    metric_name: str
+    description: str
+    unit: str
+    type: MetricType
+    temporality: AggregationTemporality
+    is_monotonic: bool
+    start_time: _timestamp_pb2.Timestamp
+    time: _timestamp_pb2.Timestamp
+    attributes: _containers.ScalarMap[str, str]
+    int_value: int
+    double_value: float
+    no_recorded_value: bool
+    count: int
+    sum: float
+    min: float
+    max: float
+    bucket_counts: _containers.RepeatedScalarFieldContainer[int]
+    explicit_bounds: _containers.RepeatedScalarFieldContainer[float]
+    scale: int
+    zero_count: int
+    zero_threshold: float
+    positive: Buckets
+    negative: Buckets
+    quantiles: _containers.RepeatedCompositeFieldContainer[Quantile]
+    exemplars: _containers.RepeatedCompositeFieldContainer[Exemplar]
+    flags: int
+    metadata: _containers.ScalarMap[str, str]
+    resource_attributes: _containers.ScalarMap[str, str]
+    scope: Scope
+    resource_schema_url: str
+    position: int
+    def __init__(self, service_name: _Optional[str] = ..., metric_name: _Optional[str] = ..., description: _Optional[str] = ..., unit: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., temporality: _Optional[_Union[AggregationTemporality, str]] = ..., is_monotonic: _Optional[bool] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., int_value: _Optional[int] = ..., double_value: _Optional[float] = ..., no_recorded_value: _Optional[bool] = ..., count: _Optional[int] = ..., sum: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., bucket_counts: _Optional[_Iterable[int]] = ..., explicit_bounds: _Optional[_Iterable[float]] = ..., scale: _Optional[int] = ..., zero_count: _Optional[int] = ..., zero_threshold: _Optional[float] = ..., positive: _Optional[_Union[Buckets, _Mapping]] = ..., negative: _Optional[_Union[Buckets, _Mapping]] = ..., quantiles: _Optional[_Iterable[_Union[Quantile, _Mapping]]] = ..., exemplars: _Optional[_Iterable[_Union[Exemplar, _Mapping]]] = ..., flags: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., resource_schema_url: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class Buckets(_message.Message):
+    __slots__ = ("offset", "bucket_counts")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    bucket_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, offset: _Optional[int] = ..., bucket_counts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Quantile(_message.Message):
+    __slots__ = ("quantile", "value")
+    QUANTILE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    quantile: float
+    value: float
+    def __init__(self, quantile: _Optional[float] = ..., value: _Optional[float] = ...) -> None: ...
+
+class Exemplar(_message.Message):
+    __slots__ = ("time", "int_value", "double_value", "trace_id", "span_id", "attributes")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    INT_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DOUBLE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    SPAN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    int_value: int
+    double_value: float
+    trace_id: str
+    span_id: str
+    attributes: _containers.ScalarMap[str, str]
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., int_value: _Optional[int] = ..., double_value: _Optional[float] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Series(_message.Message):
+    __slots__ = ("service_name", "metric_name", "unit", "type", "temporality", "is_monotonic", "attributes", "resource_attributes", "steps")
+    class AttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ResourceAttributesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TEMPORALITY_FIELD_NUMBER: _ClassVar[int]
+    IS_MONOTONIC_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    metric_name: str
+    unit: str
+    type: MetricType
+    temporality: AggregationTemporality
+    is_monotonic: bool
+    attributes: _containers.ScalarMap[str, str]
+    resource_attributes: _containers.ScalarMap[str, str]
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    def __init__(self, service_name: _Optional[str] = ..., metric_name: _Optional[str] = ..., unit: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., temporality: _Optional[_Union[AggregationTemporality, str]] = ..., is_monotonic: _Optional[bool] = ..., attributes: _Optional[_Mapping[str, str]] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("time", "points", "last", "min", "max", "sum", "observations")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    SUM_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    points: int
+    last: float
+    min: float
+    max: float
+    sum: float
+    observations: int
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., points: _Optional[int] = ..., last: _Optional[float] = ..., min: _Optional[float] = ..., max: _Optional[float] = ..., sum: _Optional[float] = ..., observations: _Optional[int] = ...) -> None: ...
+
+class ListNamesRequest(_message.Message):
+    __slots__ = ("service_name", "start_time", "end_time")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListNamesResponse(_message.Message):
+    __slots__ = ("operations", "metrics", "attribute_keys", "warnings")
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    operations: _containers.RepeatedCompositeFieldContainer[Operation]
+    metrics: _containers.RepeatedCompositeFieldContainer[MetricName]
+    attribute_keys: _containers.RepeatedCompositeFieldContainer[AttributeKey]
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, operations: _Optional[_Iterable[_Union[Operation, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[MetricName, _Mapping]]] = ..., attribute_keys: _Optional[_Iterable[_Union[AttributeKey, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Operation(_message.Message):
+    __slots__ = ("name", "kind", "spans", "errors")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: SpanKind
+    spans: int
+    errors: int
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., spans: _Optional[int] = ..., errors: _Optional[int] = ...) -> None: ...
+
+class MetricName(_message.Message):
+    __slots__ = ("name", "type", "unit", "description", "data_points")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DATA_POINTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: MetricType
+    unit: str
+    description: str
+    data_points: int
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ..., data_points: _Optional[int] = ...) -> None: ...
+
+class AttributeKey(_message.Message):
+    __slots__ = ("key", "signal", "example", "records")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    EXAMPLE_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    signal: str
+    example: str
+    records: int
+    def __init__(self, key: _Optional[str] = ..., signal: _Optional[str] = ..., example: _Optional[str] = ..., records: _Optional[int] = ...) -> None: ...
 
 class GetDataInfoRequest(_message.Message):
     __slots__ = ()

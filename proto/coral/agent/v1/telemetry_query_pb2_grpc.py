@@ -39,6 +39,21 @@ class TelemetryQueryStub:
                 request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansRequest.SerializeToString,
                 response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansResponse.FromString,
                 _registered_method=True)
+        self.QueryLogs = channel.unary_unary(
+                '/coral.agent.v1.TelemetryQuery/QueryLogs',
+                request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsRequest.SerializeToString,
+                response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsResponse.FromString,
+                _registered_method=True)
+        self.QueryMetrics = channel.unary_unary(
+                '/coral.agent.v1.TelemetryQuery/QueryMetrics',
+                request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsRequest.SerializeToString,
+                response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsResponse.FromString,
+                _registered_method=True)
+        self.ListNames = channel.unary_unary(
+                '/coral.agent.v1.TelemetryQuery/ListNames',
+                request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesRequest.SerializeToString,
+                response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesResponse.FromString,
+                _registered_method=True)
         self.GetDataInfo = channel.unary_unary(
                 '/coral.agent.v1.TelemetryQuery/GetDataInfo',
                 request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoRequest.SerializeToString,
@@ -51,6 +66,27 @@ class TelemetryQueryServicer:
 
     def QuerySpans(self, request, context):
         """Spans of this node's own services, by start time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryLogs(self, request, context):
+        """Log records, by time or else by observed time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryMetrics(self, request, context):
+        """Data points by time, of all five kinds; or, with a step, one thinned series per attribute set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNames(self, request, context):
+        """Which operations, metrics and attribute keys a service has: nobody can guess a metric's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,6 +106,21 @@ def add_TelemetryQueryServicer_to_server(servicer, server):
                     servicer.QuerySpans,
                     request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansRequest.FromString,
                     response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansResponse.SerializeToString,
+            ),
+            'QueryLogs': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryLogs,
+                    request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsRequest.FromString,
+                    response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsResponse.SerializeToString,
+            ),
+            'QueryMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryMetrics,
+                    request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsRequest.FromString,
+                    response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsResponse.SerializeToString,
+            ),
+            'ListNames': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNames,
+                    request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesRequest.FromString,
+                    response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesResponse.SerializeToString,
             ),
             'GetDataInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDataInfo,
@@ -104,6 +155,87 @@ class TelemetryQuery:
             '/coral.agent.v1.TelemetryQuery/QuerySpans',
             coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansRequest.SerializeToString,
             coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coral.agent.v1.TelemetryQuery/QueryLogs',
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsRequest.SerializeToString,
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coral.agent.v1.TelemetryQuery/QueryMetrics',
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsRequest.SerializeToString,
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QueryMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coral.agent.v1.TelemetryQuery/ListNames',
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesRequest.SerializeToString,
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.ListNamesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,131 @@
+"""Log records: what makes one valid, and which columns it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
+from otlp_columns import otlp_columns_pb2
+
+from agent import schema, values
+from agent.batch import Signal
+from agent.decode import columns
+from agent.decode.columns import Flat
+from agent.decode.group import Decoder
+from agent.decode.refusals import Check, foreign, late, unreadable_resource
+
+LEVELS: dict[str, int] = {
+    **dict.fromkeys(("trace", "verbose", "finest", "finer"), 1),
+    **dict.fromkeys(("debug", "fine", "dbg", "d"), 5),
+    **dict.fromkeys(("info", "information", "informational", "i", "config"), 9),
+    "notice": 10,
+    **dict.fromkeys(("warn", "warning", "w"), 13),
+    **dict.fromkeys(("error", "err", "e", "severe"), 17),
+    **dict.fromkeys(("fatal", "critical", "crit", "panic", "f"), 21),
+    "alert": 22,
+    **dict.fromkeys(("emergency", "emerg"), 23),
+}
+"""Severity numbers of the words that logging libraries use (logs data model, appendix B)."""
+
+_NO_ID = pa.scalar(None, pa.binary())
+
+
+def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+    return (
+        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_time", "with a time after the year 2262", late("time_unix_nano", "observed_time_unix_nano")),
+        Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
+    )
+
+
+def _ids(flat: Flat) -> dict[str, pa.Array]:
+    """Ids as words; one that is not valid means that the record is not associated, it stays (logs.proto, trace_id)."""
+    trace, span = (flat.columns.field(f"{name}_id") for name in ("trace", "span"))
+    none = columns.all_of_length(trace, 0) and columns.all_of_length(span, 0)
+    if none:
+        nothing = pa.nulls(len(trace), pa.uint64())
+        return {"trace_id_high": nothing, "trace_id_low": nothing, "span_id": nothing}
+    traces = columns.valid_ids(trace, 16)
+    high = columns.optional_words(pc.if_else(traces, pc.binary_slice(trace, 0, 8), _NO_ID))
+    low = columns.optional_words(pc.if_else(traces, pc.binary_slice(trace, 8, 16), _NO_ID))
+    spans = columns.optional_words(pc.if_else(columns.valid_ids(span, 8), span, _NO_ID))
+    return {"trace_id_high": high, "trace_id_low": low, "span_id": spans}
+
+
+def _times(flat: Flat, now_ns: int) -> dict[str, pa.Array]:
+    """The time that windows go by: the record's, else when it was observed, else now."""
+    time, observed = (columns.times(flat.columns.field(f"{name}time_unix_nano")) for name in ("", "observed_"))
+    zero = pa.scalar(0, pa.int64())
+    known, seen = pc.not_equal(time, zero), pc.not_equal(observed, zero)
+    sources = [pa.scalar(int(source), pa.int32()) for source in schema.TimeSource]
+    return {
+        "observed_time_ns": observed,
+        "time_ns": pc.if_else(known, time, pc.if_else(seen, observed, pa.scalar(now_ns, pa.int64()))),
+        "time_source": pc.if_else(known, sources[0], pc.if_else(seen, sources[1], sources[2])),
+    }
+
+
+def _level(flat: Flat) -> pa.Array:
+    """The severity number, or what the text says when that is 0."""
+    numbers, texts = flat.columns.field("severity_number"), flat.columns.field("severity_text")
+    unset = pc.equal(numbers, 0)
+    if not unset.true_count:
+        return numbers
+    encoded = texts.dictionary_encode()
+    said = pa.array([LEVELS.get(text.strip().lower(), 0) for text in encoded.dictionary.to_pylist()], pa.int32())
+    return pc.if_else(unset, said.take(encoded.indices), numbers)
+
+
+_WIRE_OF: dict[str, Callable[[Any], AnyValue]] = {
+    "bool_value": lambda v: AnyValue(bool_value=v),
+    "int_value": lambda v: AnyValue(int_value=v),
+    "double_value": lambda v: AnyValue(double_value=v),
+    "array_value": lambda v: AnyValue(array_value=ArrayValue.FromString(v)),
+    "kvlist_value": lambda v: AnyValue(kvlist_value=KeyValueList.FromString(v)),
+    "bytes_value": lambda v: AnyValue(bytes_value=v),
+}
+
+
+def _value(cells: dict[str, Any]) -> AnyValue:
+    for kind, make in _WIRE_OF.items():
+        if cells[kind] is not None:
+            try:
+                return make(cells[kind])
+            except ValueError:  # upb refuses what is nested too deep
+                return AnyValue(string_value=values.UNREADABLE)
+    return AnyValue()
+
+
+def _bodies(flat: Flat) -> dict[str, pa.Array]:
+    """``body_text`` and ``body``: strings go through as a column, the rare other kinds one by one."""
+    body = flat.columns.field("body")
+    strings = body.flatten()[0]  # with the body's own validity: null where there is none or it is no string
+    others = pc.and_(body.is_valid(), strings.is_null())
+    if not others.true_count:
+        return {"body_text": strings, "body": pa.nulls(len(strings), pa.binary())}
+    texts: list[str | None] = strings.to_pylist()
+    wires: list[bytes | None] = [None] * len(texts)
+    for index in pc.indices_nonzero(others).to_pylist():
+        value = _value(body[index].as_py())
+        texts[index], wires[index] = values.text_of(value), value.SerializeToString()
+    return {"body_text": pa.array(texts, pa.string()), "body": pa.array(wires, pa.binary())}
+
+
+def _rows(flat: Flat, now_ns: int) -> pa.RecordBatch:
+    """Columns of ``schema.LOGS`` but for ``arrival``."""
+    filled = {
+        **columns.origin_columns(flat),
+        **_ids(flat),
+        **_times(flat, now_ns),
+        **_bodies(flat),
+        "level": _level(flat),
+    }
+    return columns.rows_of(schema.LOGS, filled, flat.columns.field)
+
+
+def log_decoder(owns: Callable[[str], bool]) -> Decoder:
+    """The decoder of log exports; records of services that are not ours are refused."""
+    return Decoder(Signal.LOGS, otlp_columns_pb2.Logs, _checks(owns), _rows, "log records")

@@ -1,0 +1,143 @@
+"""Data points: how a metric becomes its points, what makes one valid, and which columns it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
+from otlp_columns import otlp_columns_pb2
+
+from agent import schema
+from agent.batch import Signal
+from agent.decode import columns
+from agent.decode.columns import Flat
+from agent.decode.group import Decoder
+from agent.decode.refusals import Check, foreign, late, some, unreadable_resource
+from agent.schema import PointKind
+
+_RENAMED = {
+    "int_value": "as_int",
+    "double_value": "as_double",
+    "start_time_ns": "start_time_unix_nano",
+    "time_ns": "time_unix_nano",
+}
+"""Columns whose field in a data point has another name."""
+
+_TIMES = ("start_time_ns", "time_ns")
+_OF_METRIC = ("description", "unit", "metadata")
+_POINT_COLUMNS = [name for name in schema.POINTS.names if name not in ("arrival", "service_name", "origin")]
+_EMPTY_LISTS = ("metadata", "exemplars")
+_WITH_TEMPORALITY = (PointKind.SUM, PointKind.HISTOGRAM, PointKind.EXPONENTIAL_HISTOGRAM)
+
+
+def _points(metrics: pa.StructArray, kind: PointKind) -> tuple[pa.StructArray, pa.Array] | None:
+    """All points of one kind as columns of ``schema.POINTS``, and the metric that each belongs to; None without any."""
+    part = metrics.field(kind.name.lower())
+    lists = part.flatten()[0]
+    points = lists.flatten()
+    if not len(points):
+        return None
+    metric = lists.value_parent_indices()
+    fields = {points.type.field(i).name for i in range(points.type.num_fields)}
+    made: dict[str, pa.Array] = {
+        "metric_name": metrics.field("name").take(metric),
+        "type": pa.repeat(pa.scalar(int(kind), pa.int32()), len(points)),
+        "temporality": _of_part(part, "aggregation_temporality", metric, pa.scalar(0, pa.int32())),
+        "is_monotonic": _of_part(part, "is_monotonic", metric, pa.scalar(False)),
+        **{name: metrics.field(name).take(metric) for name in _OF_METRIC},
+    }
+    arrays = []
+    for name in _POINT_COLUMNS:
+        field = _RENAMED.get(name, name)
+        if name in made:
+            arrays.append(made[name])
+        elif field in fields:
+            arrays.append(points.field(field))
+        else:
+            arrays.append(_nothing(name, len(points)))
+    return pa.StructArray.from_arrays(arrays, _POINT_COLUMNS), metric
+
+
+def _of_part(part: pa.StructArray, name: str, metric: pa.Array, default: pa.Scalar) -> pa.Array:
+    if part.type.get_field_index(name) < 0:
+        return pa.repeat(default, len(metric))
+    return part.field(name).take(metric)
+
+
+def _nothing(name: str, length: int) -> pa.Array:
+    kind = schema.POINTS.field(name).type
+    if name in _EMPTY_LISTS:
+        return pa.ListArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), length + 1), pa.array([], pa.binary()), type=kind)
+    return pa.nulls(length, pa.uint64() if name in _TIMES else kind)
+
+
+def _expand(flat: Flat) -> Flat:
+    """Metrics to data points, in the order of their kinds."""
+    found = [points for kind in PointKind if (points := _points(flat.columns, kind)) is not None]
+    if not found:
+        return Flat(
+            pa.StructArray.from_arrays([_nothing(n, 0) for n in _POINT_COLUMNS], _POINT_COLUMNS),
+            flat.request[:0],
+            flat.scope[:0],
+            flat.origins,
+        )
+    metric = pa.concat_arrays([index for _, index in found])
+    points = pa.concat_arrays([rows for rows, _ in found])
+    return Flat(points, flat.request.take(metric), flat.scope.take(metric), flat.origins)
+
+
+def _of_kind(flat: Flat, *kinds: PointKind) -> pa.Array:
+    return pc.is_in(flat.columns.field("type"), pa.array([int(kind) for kind in kinds], pa.int32()))
+
+
+def _no_time(flat: Flat) -> pa.Array | None:
+    return some(pc.equal(flat.columns.field("time_ns"), pa.scalar(0, pa.uint64())))
+
+
+def _no_value(flat: Flat) -> pa.Array | None:
+    """Numbers without a number that do not say so by their flag (metrics.proto, NumberDataPoint)."""
+    neither = pc.and_(flat.columns.field("int_value").is_null(), flat.columns.field("double_value").is_null())
+    flag = pa.scalar(int(DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK), pa.uint32())
+    unsaid = pc.equal(pc.bit_wise_and(flat.columns.field("flags"), flag), pa.scalar(0, pa.uint32()))
+    return some(pc.and_(pc.and_(neither, unsaid), _of_kind(flat, PointKind.GAUGE, PointKind.SUM)))
+
+
+def _wrong_buckets(flat: Flat) -> pa.Array | None:
+    """Histograms whose buckets and bounds do not fit: one bucket more than bounds, or neither (HistogramDataPoint)."""
+    histograms = _of_kind(flat, PointKind.HISTOGRAM)
+    if not histograms.true_count:
+        return None
+    buckets, bounds = (pc.list_value_length(flat.columns.field(name)) for name in ("bucket_counts", "explicit_bounds"))
+    fits = pc.or_(pc.equal(buckets, pc.add(bounds, 1)), pc.and_(pc.equal(buckets, 0), pc.equal(bounds, 0)))
+    return some(pc.fill_null(pc.and_(histograms, pc.invert(fits)), False))
+
+
+def _no_temporality(flat: Flat) -> pa.Array | None:
+    unset = pc.equal(flat.columns.field("temporality"), 0)
+    return some(pc.and_(unset, _of_kind(flat, *_WITH_TEMPORALITY)))
+
+
+def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+    return (
+        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_time", "without time_unix_nano", _no_time),
+        Check("invalid_time", "with a time after the year 2262", late("time_ns", "start_time_ns")),
+        Check("no_value", "without a value and without the flag that says so", _no_value),
+        Check("invalid_buckets", "with bucket_counts that do not fit explicit_bounds", _wrong_buckets),
+        Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
+        Check("no_temporality", "without aggregation_temporality, which sums and histograms need", _no_temporality, keep=True),
+    )
+
+
+def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
+    """Columns of ``schema.POINTS`` but for ``arrival``."""
+    column = flat.columns.field
+    filled = columns.origin_columns(flat) | {name: columns.times(column(name)) for name in _TIMES}
+    return columns.rows_of(schema.POINTS, filled, column)
+
+
+def point_decoder(owns: Callable[[str], bool]) -> Decoder:
+    """The decoder of metric exports; points of services that are not ours are refused."""
+    return Decoder(Signal.METRICS, otlp_columns_pb2.Metrics, _checks(owns), _rows, "data points", _expand)

@@ -1,0 +1,78 @@
+"""The parts that flat messages of every signal share: attributes, ids, scope and Resource; pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+
+from coral.agent.v1 import telemetry_query_pb2 as api
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+
+from agent import values
+from agent.query.rows import Origin, Row
+
+_FLAT_ATTRIBUTES_KEPT = 65_536
+
+
+@lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)
+def _flat_attribute(wire: bytes) -> tuple[str, str]:
+    attribute = values.key_value(wire)
+    return attribute.key, values.text_of(attribute.value)
+
+
+def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
+    """Attributes by key in flat text; of duplicate keys the first counts."""
+    result: dict[str, str] = {}
+    for wire in wires:
+        key, text = _flat_attribute(wire)
+        result.setdefault(key, text)
+    return result
+
+
+def trace_id_bytes(row: Row) -> bytes:
+    """The sixteen bytes of a row's trace id."""
+    return struct.pack("<QQ", row["trace_id_high"], row["trace_id_low"])
+
+
+def optional_trace_id_bytes(row: Row) -> bytes:
+    """The sixteen bytes of a row's trace id; none for null."""
+    return b"" if row["trace_id_high"] is None else trace_id_bytes(row)
+
+
+def set_time(message: Timestamp, time_ns: int) -> None:
+    """Set a time that 0 leaves unset."""
+    if time_ns:
+        message.FromNanoseconds(time_ns)
+
+
+def span_id_bytes(word: int | None) -> bytes:
+    """The eight bytes of a span id; none for null."""
+    return b"" if word is None else word.to_bytes(8, "little")
+
+
+def flat_scope(origin: Origin) -> api.Scope:
+    """A row's scope as a message."""
+    try:
+        scope = common_pb2.InstrumentationScope.FromString(origin.scope or b"")
+    except DecodeError:
+        return api.Scope(name=values.UNREADABLE)
+    return api.Scope(
+        name=scope.name,
+        version=scope.version,
+        attributes=values.flat(scope.attributes),
+        dropped_attributes_count=scope.dropped_attributes_count,
+        schema_url=origin.scope_schema_url,
+    )
+
+
+@lru_cache(maxsize=1024)
+def resource_attributes(resource: bytes | None) -> dict[str, str]:
+    """A Resource's attributes in flat text."""
+    try:
+        return values.flat(resource_pb2.Resource.FromString(resource or b"").attributes)
+    except DecodeError:
+        return {"": values.UNREADABLE}

@@ -1,0 +1,119 @@
+"""Log records on their way out: which columns are scrubbed, and how a row becomes a flat LogRecord or OTLP; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coral.agent.v1 import telemetry_query_pb2 as api
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from otlp_columns import otlp_columns_pb2 as columns
+
+from agent import values
+from agent.query.flat import (
+    flat_attributes,
+    flat_scope,
+    optional_trace_id_bytes,
+    resource_attributes,
+    set_time,
+    span_id_bytes,
+)
+from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.schema import TimeSource
+from agent.scrub.scrubber import Scrubber
+
+
+def _scrub_text(scrubber: Scrubber, text: str | None) -> str | None:
+    """A body that is a string; one that is JSON is read as such."""
+    if text is None:
+        return None
+    return AnyValue.FromString(scrubber.value(AnyValue(string_value=text).SerializeToString())).string_value
+
+
+def body_text(row: Row) -> str:
+    """The text form of a row's body, which text search reads; empty without one."""
+    if row["body"] is None:
+        return row["body_text"] or ""
+    try:
+        return values.text_of(AnyValue.FromString(row["body"]))
+    except DecodeError:
+        return values.UNREADABLE
+
+
+def flat_log(row: Row) -> api.LogRecord:
+    """The flat LogRecord of a scrubbed row."""
+    origin: Origin = row["origin"]
+    record = api.LogRecord(
+        service_name=row["service_name"],
+        severity_number=row["severity_number"],
+        severity_text=row["severity_text"],
+        level=row["level"],
+        body=body_text(row),
+        attributes=flat_attributes(row["attributes"]),
+        trace_id=optional_trace_id_bytes(row).hex(),
+        span_id=span_id_bytes(row["span_id"]).hex(),
+        event_name=row["event_name"],
+        flags=row["flags"],
+        dropped_attributes_count=row["dropped_attributes_count"],
+        resource_attributes=resource_attributes(origin.resource),
+        scope=flat_scope(origin),
+        resource_schema_url=origin.resource_schema_url,
+        position=row["arrival"],
+    )
+    if row["time_source"] == TimeSource.RECORD:
+        record.time.FromNanoseconds(row["time_ns"])
+    set_time(record.observed_time, row["observed_time_ns"])
+    return record
+
+
+def _otlp_log(row: Row) -> columns.LogRecord:
+    record = columns.LogRecord(
+        trace_id=optional_trace_id_bytes(row),
+        span_id=span_id_bytes(row["span_id"]),
+        time_unix_nano=row["time_ns"] if row["time_source"] == TimeSource.RECORD else 0,
+        observed_time_unix_nano=row["observed_time_ns"],
+        severity_number=row["severity_number"],
+        severity_text=row["severity_text"],
+        event_name=row["event_name"],
+        attributes=row["attributes"],
+        dropped_attributes_count=row["dropped_attributes_count"],
+        flags=row["flags"],
+    )
+    if row["body"] is not None:
+        record.body.SetInParent()
+        record.body.MergeFromString(row["body"])
+    elif row["body_text"] is not None:
+        record.body.string_value = row["body_text"]
+    return record
+
+
+def otlp_logs(rows: Sequence[Row]) -> bytes:
+    """LogsData of scrubbed rows, grouped by Resource and scope, otherwise in their order."""
+    logs = columns.Logs()
+    for scope, group in by_origin(logs.resource_logs, "scope_logs", rows):
+        scope.log_records.extend(_otlp_log(row) for row in group)
+    return logs.SerializeToString()
+
+
+def _shorten(row: Row, size: int) -> Row:
+    cut = shortened(row, size, lists=("attributes",), texts=("severity_text", "event_name"))
+    text = body_text(row)
+    if len(text) > size // 8:  # a character takes up to four bytes
+        cut["body"], cut["body_text"] = None, text[: size // 8]
+    return cut
+
+
+LOGS = Shape(
+    scrubbing={
+        "service_name": of_text,
+        "severity_text": of_text,
+        "event_name": of_text,
+        "body_text": _scrub_text,
+        "body": lambda scrubber, wire: None if wire is None else scrubber.value(wire),
+        "attributes": of_attributes,
+    },
+    flat=flat_log,
+    otlp=otlp_logs,
+    shorten=_shorten,
+    text=body_text,
+)

@@ -1,0 +1,120 @@
+"""Thinned series: per metric and attribute set one Step for each stretch of the window, merged over segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from coral.agent.v1 import telemetry_query_pb2 as api
+
+from agent.query import sql
+from agent.query.flat import flat_attributes, resource_attributes
+from agent.query.plan import Plan
+from agent.query.rows import Origin, origins_of
+from agent.scrub.scrubber import Scrubber
+from agent.store.reader import Reading, SegmentUnreadable
+
+MAX_STEPS_FETCHED = 200_000
+"""Steps of one segment that are read: a hundred series at the finest step."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """What the points of one stretch say; None where none of them has a number."""
+
+    points: int = 0
+    latest_ns: int = -1
+    last: float | None = None
+    least: float | None = None
+    most: float | None = None
+    sum: float | None = None
+    observations: int | None = None
+
+    def add(self, points: int, latest_ns: int, numbers: tuple[Any, ...]) -> None:
+        """Take in the same stretch of another segment."""
+        last, least, most, total, observations = numbers
+        self.points += points
+        if latest_ns >= self.latest_ns and last is not None:
+            self.last = last
+        if latest_ns >= self.latest_ns and observations is not None:
+            self.observations = observations
+        self.latest_ns = max(self.latest_ns, latest_ns)
+        self.least = _with(min, self.least, least)
+        self.most = _with(max, self.most, most)
+        self.sum = _with(lambda a, b: a + b, self.sum, total)
+
+
+def _with(combine: Any, a: float | None, b: float | None) -> float | None:  # noqa: ANN401 min, max or a sum
+    return b if a is None else a if b is None else combine(a, b)
+
+
+@dataclass(slots=True)
+class FoundSeries:
+    """The series of a plan's window, those with the most points first."""
+
+    series: list[api.Series] = field(default_factory=list)
+    total: int = 0
+    has_more: bool = False
+    is_exact: bool = True
+    warnings: list[str] = field(default_factory=list)
+
+
+def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries:
+    """The series of a plan; two that scrubbing makes alike are one."""
+    found = FoundSeries(warnings=list(plan.warnings))
+    merged: dict[tuple[Any, ...], dict[int, _Step]] = {}
+    shown: dict[tuple[Any, ...], tuple[Origin, list[bytes]]] = {}
+    for source in [] if plan.nothing else reading.sources(plan.signal):
+        try:
+            rows = reading.select(source, sql.steps(plan, source, MAX_STEPS_FETCHED))
+        except SegmentUnreadable as fault:
+            found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
+            continue
+        if len(rows) == MAX_STEPS_FETCHED:
+            found.is_exact = False
+            found.warnings.append("too many series to read them all; name a metric or lengthen the step")
+        raw = origins_of(reading.origins(source.segment, list({row[0] for row in rows})))
+        origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
+        for origin_hash, *metric, attributes, step, points, latest_ns, last, least, most, total, count in rows:
+            clean = scrubber.attributes(attributes)
+            origin = origins[origin_hash]
+            name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
+            key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))
+            shown.setdefault(key, (origin, clean))
+            stretch = merged.setdefault(key, {}).setdefault(step, _Step())
+            stretch.add(points, latest_ns, (last, least, most, total, count))
+    found.total = len(merged)
+    busiest = sorted(merged, key=lambda key: (-sum(step.points for step in merged[key].values()), key[2:]))
+    page = busiest[plan.offset : plan.offset + plan.limit]
+    found.has_more = found.total > plan.offset + len(page)
+    found.series = [_message(plan, key, shown[key], merged[key].items()) for key in page]
+    return found
+
+
+def _message(
+    plan: Plan, key: tuple[Any, ...], shown: tuple[Origin, list[bytes]], steps: Iterable[tuple[int, _Step]]
+) -> api.Series:
+    _, _, name, unit, kind, temporality, is_monotonic, _ = key
+    origin, attributes = shown
+    series = api.Series(
+        service_name=origin.service_name,
+        metric_name=name,
+        unit=unit,
+        type=kind,
+        temporality=temporality,
+        is_monotonic=is_monotonic,
+        attributes=flat_attributes(attributes),
+        resource_attributes=resource_attributes(origin.resource),
+    )
+    for number, step in sorted(steps, key=lambda numbered: numbered[0]):
+        message = series.steps.add(
+            points=step.points,
+            last=step.last,
+            min=step.least,
+            max=step.most,
+            sum=step.sum,
+            observations=step.observations,
+        )
+        message.time.FromNanoseconds((plan.window.start_ns or 0) + number * plan.step_ns)
+    return series

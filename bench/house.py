@@ -1,0 +1,129 @@
+"""The whole house under load: ``python -m bench.house``.
+
+An agent of this checkout, pinned to one core, a client on the other. Saturated: spans per CPU-second with everything that the
+load causes until the process is quiet, acknowledgements, memory, bytes on disk. Then an hour of spans in twelve segments, and
+queries over it; then a steady rate; then the same queries at that rate. ``--peer`` measures any other OTLP server instead, with
+the same client. Everything is on loopback, bounded, and only processes that this one started are ended.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench import phases, report
+from bench.load import Order
+from bench.machine import about, cores, use_of
+from bench.queries import questions
+from bench.shapes import SHAPES
+from bench.target import Agent, Target
+
+NO_BOUND = 1_000_000
+USUAL_SPANS_PER_SECOND = 120_000.0
+"""Taken for the length of a segment when nothing was measured before."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@app.command()
+def house(  # noqa: PLR0913 its parameters are the options
+    *,
+    name: Annotated[str, typer.Option(help="In the name of the result.")] = "house",
+    shape: Annotated[str, typer.Option(help="usual or adversarial.")] = "usual",
+    connections: Annotated[int, typer.Option(min=1, max=256)] = 8,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Of saturation; 0 leaves it out.")] = 15.0,
+    requests: Annotated[int, typer.Option(min=1, max=NO_BOUND, help="Of saturation, if that ends sooner.")] = NO_BOUND,
+    spans: Annotated[int, typer.Option(min=0, max=100_000_000, help="To query over; 0 leaves queries out.")] = 2_000_000,
+    runs: Annotated[int, typer.Option(min=1, max=10_000, help="Of each query.")] = 30,
+    rate: Annotated[float, typer.Option(min=1, max=10_000_000, help="Spans a second of the steady part.")] = 10_000.0,
+    steady_seconds: Annotated[float, typer.Option(min=0, max=86_400, help="0 leaves it out.")] = 20.0,
+    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Another OTLP gRPC server; needs --pid.")] = "",
+    pid: Annotated[int, typer.Option(help="The peer's process, whose CPU and memory count.")] = 0,
+    workdir: Annotated[Path | None, typer.Option(help="Where data directories are made; the system's default.")] = None,
+) -> None:
+    """Measure, print one table, keep the JSON under bench/results/."""
+    if shape not in SHAPES:
+        raise typer.BadParameter(f"write one of {', '.join(SHAPES)}", param_hint="--shape")
+    if bool(peer) != bool(pid):
+        raise typer.BadParameter("a peer needs both", param_hint="--peer, --pid")
+    server, client = cores()
+    plan = phases.Plan(
+        shape=shape,
+        connections=connections,
+        seconds=seconds,
+        requests=requests,
+        spans=spans,
+        runs=runs,
+        rate=rate,
+        steady_seconds=steady_seconds,
+        server_core=server,
+        client_core=client,
+    )
+    figures: dict[str, Any] = {"name": name, "about": about(), "plan": asdict(plan)}
+    if peer:
+        figures |= {"peer": {"otlp_grpc": peer, "pid": pid}} | _peer(plan, Target(pid, peer))
+    else:
+        with tempfile.TemporaryDirectory(prefix="coral-bench-", dir=workdir) as directory:
+            figures |= _agent(plan, Path(directory))
+    report.show(figures, Console(width=report.WIDTH))
+    print(f"kept in {report.write(figures, name)}")
+
+
+def _peer(plan: phases.Plan, target: Target) -> dict[str, Any]:
+    """What can be asked of a server that this bench knows nothing of."""
+    order = Order(
+        target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=plan.seconds, requests=plan.requests
+    )
+    figures = {"saturated": phases.saturate(target, order, plan.client_core)} if plan.seconds else {}
+    if plan.steady_seconds:
+        figures["steady"] = phases.steady(plan, target)
+    return figures
+
+
+def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    if plan.seconds:
+        figures["saturated"] = phases.ingest(plan, directory / "saturated")
+    hour = directory / "hour"
+    trace_ids: list[str] = []
+    if plan.spans:
+        speed = figures["saturated"]["spans_per_second"] if plan.seconds else USUAL_SPANS_PER_SECOND
+        figures["filled"], trace_ids = phases.fill(plan, hour, speed)
+    if plan.spans or plan.steady_seconds:
+        agent = Agent(hour, plan.server_core, {})
+        try:
+            figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
+            figures |= _with_an_hour(plan, agent, trace_ids)
+            agent.stop()
+            figures["restarted"]["complaints"] = agent.complaints()[:20]
+        finally:
+            agent.kill()
+    return figures
+
+
+def _with_an_hour(plan: phases.Plan, agent: Agent, trace_ids: list[str]) -> dict[str, Any]:
+    """Queries, the steady rate, and both, over what was filled."""
+    figures: dict[str, Any] = {}
+    kinds = questions(plan.shape, trace_ids) if plan.spans else []
+    if kinds:
+        figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
+        figures["queries"] = phases.ask(agent.target, kinds, plan.runs)
+        figures["restarted"]["rss_after_queries_mib"] = _rss_mib(agent)
+    if plan.steady_seconds:
+        figures["steady"] = phases.steady(plan, agent.target)
+        if kinds:
+            figures["busy"] = phases.ask_while_busy(plan, agent.target, kinds, figures["queries"])
+    return figures
+
+
+def _rss_mib(agent: Agent) -> int:
+    return use_of(agent.target.pid).rss >> 20
+
+
+if __name__ == "__main__":
+    app()

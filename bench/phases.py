@@ -1,0 +1,223 @@
+"""The phases of a whole-house run: saturate, fill an hour, ask, keep a steady rate. Each returns its figures."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.clock import MINUTE_NS, SystemClock
+from bench.load import Order, Outcome, Running
+from bench.machine import Use, bytes_of, until_quiet, use_of
+from bench.queries import Question, percentile, timed
+from bench.target import Agent, Ended, Target
+
+Figures = dict[str, Any]
+
+HOUR_NS = 60 * MINUTE_NS
+SEGMENTS_OF_AN_HOUR = 12
+FILL_SECONDS = 600.0
+"""The most that filling may take."""
+
+BUSY_SECONDS = 60.0
+"""The most that queries under load may take."""
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does; see ``bench.house``."""
+
+    shape: str
+    connections: int
+    seconds: float
+    requests: int
+    spans: int
+    runs: int
+    rate: float
+    steady_seconds: float
+    server_core: int
+    client_core: int
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A load while it ran: what came of it, the server before and at its end, and a sample of it every second."""
+
+    outcome: Outcome
+    before: Use
+    after: Use
+    samples: list[tuple[float, Use]]
+
+
+def _watch(target: Target, order: Order, core: int) -> _Watched:
+    before = use_of(target.pid)
+    running = Running(order, core)
+    samples: list[tuple[float, Use]] = []
+    began = time.monotonic()
+    while running.alive():
+        time.sleep(0.05)
+        if time.monotonic() - began >= len(samples) + 1:
+            samples.append((time.monotonic() - began, use_of(target.pid)))
+    return _Watched(running.outcome(), before, use_of(target.pid), samples)
+
+
+def _sent(outcome: Outcome) -> Figures:
+    latencies = outcome.latencies_ms or [math.nan]
+    return {
+        "requests": outcome.requests,
+        "spans_sent": outcome.records,
+        "spans_accepted": outcome.accepted,
+        "bytes_per_span_on_the_wire": round(outcome.bytes / max(1, outcome.records), 1),
+        "errors": outcome.errors,
+        "missed": outcome.missed,
+        "seconds": round(outcome.seconds, 2),
+        "spans_per_second": round(outcome.accepted / outcome.seconds),
+        "ack_p50_ms": round(percentile(latencies, 0.5), 2),
+        "ack_p99_ms": round(percentile(latencies, 0.99), 2),
+        "ack_max_ms": round(max(latencies), 2),
+        "client_cores": round(outcome.client_cpu_seconds / outcome.seconds, 2),
+    }
+
+
+def saturate(target: Target, order: Order, core: int) -> Figures:
+    """Every connection sends as fast as it is answered; the server's CPU counts until it is quiet.
+
+    Raises:
+        RuntimeError: nothing was accepted.
+    """
+    until_quiet(target.pid, 20)
+    watched = _watch(target, order, core)
+    quiet, settled = until_quiet(target.pid)
+    outcome, before = watched.outcome, watched.before
+    if not outcome.accepted:
+        raise RuntimeError(f"the server accepted nothing: {outcome.errors}")
+    cpu = quiet.cpu_seconds - before.cpu_seconds
+    return _sent(outcome) | {
+        "cpu_seconds": round(cpu, 2),
+        "cpu_seconds_after_the_load": round(quiet.cpu_seconds - watched.after.cpu_seconds, 2),
+        "seconds_until_quiet": round(settled, 2),
+        "spans_per_cpu_second": round(outcome.accepted / cpu),
+        "written_bytes_per_span": round((quiet.written - before.written) / outcome.accepted, 1),
+        "rss_at_start_mib": before.rss // _MIB,
+        "rss_peak_mib": quiet.rss_peak // _MIB,
+        "rss_end_mib": quiet.rss // _MIB,
+    }
+
+
+def ingest(plan: Plan, directory: Path) -> Figures:
+    """Saturate an agent with its default configuration, then end it, which seals, and see what lies on disk.
+
+    Raises:
+        RuntimeError: what was acknowledged is not what the agent counted.
+    """
+    agent = Agent(directory, plan.server_core, {})
+    try:
+        order = Order(
+            agent.target.otlp_grpc,
+            shape=plan.shape,
+            connections=plan.connections,
+            seconds=plan.seconds,
+            requests=plan.requests,
+        )
+        figures = saturate(agent.target, order, plan.client_core)
+        counted = agent.accepted()
+        before_stop = use_of(agent.target.pid).cpu_seconds
+        figures |= _sealed(agent.stop(), before_stop, directory, counted)
+        if counted != figures["spans_accepted"] and not figures["errors"]:
+            raise RuntimeError(f"{figures['spans_accepted']} spans were acknowledged, the agent counted {counted}")
+        return figures | {"start_seconds": round(agent.start_seconds, 2), "complaints": agent.complaints()[:20]}
+    finally:
+        agent.kill()
+
+
+def _sealed(ended: Ended, before_stop: float, directory: Path, rows: int) -> Figures:
+    sealing = ended.cpu_seconds - before_stop
+    return {
+        "spans_counted_by_the_agent": rows,
+        "cpu_seconds_of_stop_and_seal": round(sealing, 2),
+        "stop_seconds": round(ended.stop_seconds, 2),
+        "bytes_per_span_on_disk": round(bytes_of(directory, "*.duckdb") / rows, 1),
+        "segments": len(list(directory.glob("*.duckdb"))),
+        "journals_left": len(list(directory.glob("*.journal"))),
+    }
+
+
+def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures, list[str]]:
+    """An hour of telemetry in about twelve segments, sent at once: its event times, like its arrivals, go from old to new.
+
+    Returns figures and ids of traces.
+
+    Raises:
+        RuntimeError: the server did not take it all.
+    """
+    requests = max(1, plan.spans // 512)
+    segment = max(1, round(plan.spans / spans_per_second / SEGMENTS_OF_AN_HOUR))
+    agent = Agent(directory, plan.server_core, {"STORE__SEGMENT": f"{segment}s"})
+    try:
+        order = Order(
+            agent.target.otlp_grpc,
+            shape=plan.shape,
+            seed=2,
+            connections=plan.connections,
+            seconds=FILL_SECONDS,
+            requests=requests,
+            first_ns=SystemClock().now_ns() - HOUR_NS,
+            step_ns=HOUR_NS // requests,
+        )
+        outcome = _watch(agent.target, order, plan.client_core).outcome
+        if outcome.records != outcome.accepted:
+            raise RuntimeError(f"of {outcome.records} spans {outcome.accepted} were accepted: {outcome.errors}")
+        before_stop = use_of(agent.target.pid).cpu_seconds
+        return _sent(outcome) | _sealed(agent.stop(), before_stop, directory, outcome.accepted), outcome.trace_ids
+    finally:
+        agent.kill()
+
+
+def ask(target: Target, kinds: list[Question], runs: int) -> Figures:
+    """Queries with nothing else going on."""
+    until_quiet(target.pid, 20)
+    return timed(target, kinds, runs, seconds=300.0)
+
+
+def steady(plan: Plan, target: Target) -> Figures:
+    """A steady rate: what it costs, how memory and open files move (the slopes are the second half's)."""
+    before_load, _ = until_quiet(target.pid, 20)
+    watched = _watch(target, _steady_order(plan, target, plan.steady_seconds, seed=3), plan.client_core)
+    quiet, _ = until_quiet(target.pid)
+    half = watched.samples[len(watched.samples) // 2 :]
+    return _sent(watched.outcome) | {
+        "cores_used": round((quiet.cpu_seconds - before_load.cpu_seconds) / watched.outcome.seconds, 3),
+        "rss_before_mib": before_load.rss // _MIB,
+        "rss_max_mib": max(use.rss for _, use in watched.samples) // _MIB,
+        "rss_end_mib": quiet.rss // _MIB,
+        "rss_slope_mib_per_minute": round(_slope([(at, use.rss / _MIB) for at, use in half]) * 60, 2),
+        "files_slope_per_minute": round(_slope([(at, use.files) for at, use in half]) * 60, 2),
+        "written_bytes_per_span": round((quiet.written - before_load.written) / max(1, watched.outcome.accepted), 1),
+    }
+
+
+def _steady_order(plan: Plan, target: Target, seconds: float, seed: int) -> Order:
+    return Order(target.otlp_grpc, shape=plan.shape, seed=seed, connections=plan.connections, seconds=seconds, rate=plan.rate)
+
+
+def _slope(points: list[tuple[float, float]]) -> float:
+    """Least squares; 0 of fewer than two points."""
+    if len(points) < 2:
+        return 0.0
+    mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return float(sum((x - mean_x) * (y - mean_y) for x, y in points) / spread)
+
+
+def ask_while_busy(plan: Plan, target: Target, kinds: list[Question], idle: Figures) -> Figures:
+    """The same queries while the steady rate comes in, and what that does to acknowledgements."""
+    expected = sum(figures["p50_ms"] * plan.runs for figures in idle.values()) / 1000
+    seconds = min(BUSY_SECONDS, 2 * expected + 4)
+    running = Running(_steady_order(plan, target, seconds, seed=4), plan.client_core)
+    time.sleep(1.5)  # the load's own start
+    figures = timed(target, kinds, plan.runs, seconds - 3)
+    return {"queries": figures, "load": _sent(running.outcome())}
