@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 START = 1_790_000_000_123_456_789
@@ -98,15 +102,122 @@ def full_span(number: int = 0) -> Span:
     )
 
 
+def log(number: int, **fields: Any) -> LogRecord:
+    """A valid log record; ``number`` makes its time."""
+    defaults: dict[str, Any] = {
+        "time_unix_nano": START + number * 1000,
+        "severity_number": 9,
+        "severity_text": "INFO",
+        "body": any_value(f"record {number}"),
+    }
+    return LogRecord(**(defaults | fields))
+
+
+def full_log(number: int = 0) -> LogRecord:
+    """A log record with every field set, its body a value of every kind."""
+    return log(
+        number,
+        observed_time_unix_nano=START + 7,
+        severity_number=17,
+        severity_text="Error",
+        body=any_value(EVERY_VALUE),
+        attributes=attributes(EVERY_VALUE),
+        dropped_attributes_count=3,
+        flags=1,
+        trace_id=b"\x07" * 16,
+        span_id=b"\x08" * 8,
+        event_name="payment.refused",
+    )
+
+
+def _envelope(group: Any, scopes: str, service: str | None, resource: Mapping[str, object]) -> Any:
+    """Fill a resource part, and make its one scope part."""
+    group.schema_url = "https://opentelemetry.io/schemas/1.44.0"
+    named = resource if service is None else {"service.name": service, **resource}
+    group.resource.attributes.extend(attributes(named))
+    group.resource.dropped_attributes_count = 1
+    scope = getattr(group, scopes).add(schema_url="https://opentelemetry.io/schemas/1.43.0")
+    scope.scope.name, scope.scope.version, scope.scope.dropped_attributes_count = "library", "1.2.3", 2
+    scope.scope.attributes.extend(attributes({"scope": True}))
+    return scope
+
+
+def log_request(*logs: LogRecord, service: str | None = "checkout", **resource: object) -> ExportLogsServiceRequest:
+    """One resource, one scope, these log records."""
+    message = ExportLogsServiceRequest()
+    _envelope(message.resource_logs.add(), "scope_logs", service, resource).log_records.extend(logs)
+    return message
+
+
+def metric_request(*metrics: Metric, service: str | None = "checkout", **resource: object) -> ExportMetricsServiceRequest:
+    """One resource, one scope, these metrics."""
+    message = ExportMetricsServiceRequest()
+    _envelope(message.resource_metrics.add(), "scope_metrics", service, resource).metrics.extend(metrics)
+    return message
+
+
+def gauge(name: str, *numbers: int, **fields: Any) -> Metric:
+    """A gauge with one integer point for each number, which is also its time."""
+    metric = Metric(name=name, unit="1", description=f"what {name} measures")
+    for number in numbers:
+        metric.gauge.data_points.add(**{"time_unix_nano": START + number * 1000, "as_int": number} | fields)
+    return metric
+
+
+def every_metric() -> list[Metric]:
+    """A metric of each kind with every field set, and what is absent apart from what is zero."""
+    common: dict[str, Any] = {
+        "start_time_unix_nano": START - 1,
+        "time_unix_nano": START,
+        "attributes": attributes(EVERY_VALUE),
+        "flags": 0,
+    }
+    exemplar = Exemplar(
+        filtered_attributes=attributes({"user": 1}),
+        time_unix_nano=START,
+        as_double=2.5,
+        trace_id=b"\x07" * 16,
+        span_id=b"\x08" * 8,
+    )
+    metadata = attributes({"source": "test"})
+    made = Metric(name="gauge", unit="1", description="a gauge", metadata=metadata)
+    made.gauge.data_points.add(**common, as_int=-(2**63), exemplars=[exemplar, Exemplar(as_int=3)])
+    made.gauge.data_points.add(**common, as_double=-0.0)
+    made.gauge.data_points.add(**common | {"flags": 1})
+    total = Metric(name="sum", unit="By")
+    total.sum.aggregation_temporality, total.sum.is_monotonic = 2, True
+    total.sum.data_points.add(**common, as_double=float("inf"), exemplars=[exemplar])
+    delta = Metric(name="delta")
+    delta.sum.aggregation_temporality = 1
+    delta.sum.data_points.add(**common, as_int=0)
+    histogram = Metric(name="histogram", unit="ms")
+    histogram.histogram.aggregation_temporality = 1
+    histogram.histogram.data_points.add(
+        **common, count=2**63 + 5, sum=0.0, min=0.0, max=9.5, bucket_counts=[1, 0, 2**63], explicit_bounds=[0.5, 5]
+    )
+    histogram.histogram.data_points.add(**common, count=1, exemplars=[exemplar])
+    exponential = Metric(name="exponential")
+    exponential.exponential_histogram.aggregation_temporality = 2
+    exponential.exponential_histogram.data_points.add(
+        **common,
+        count=7,
+        sum=-1.5,
+        min=-4.0,
+        scale=-3,
+        zero_count=2,
+        zero_threshold=0.25,
+        positive={"offset": -5, "bucket_counts": [1, 2**64 - 1]},
+        negative={"offset": 3, "bucket_counts": [4]},
+        exemplars=[exemplar],
+    )
+    exponential.exponential_histogram.data_points.add(**common, count=1, positive={})
+    summary = Metric(name="summary")
+    summary.summary.data_points.add(**common, count=3, sum=4.5, quantile_values=[{"quantile": 0.99, "value": 1.5}])
+    return [made, total, delta, histogram, exponential, summary]
+
+
 def request(*spans: Span, service: str | None = "checkout", **resource: object) -> ExportTraceServiceRequest:
     """One resource, one scope, these spans."""
     message = ExportTraceServiceRequest()
-    group = message.resource_spans.add(schema_url="https://opentelemetry.io/schemas/1.44.0")
-    values = resource if service is None else {"service.name": service, **resource}
-    group.resource.attributes.extend(attributes(values))
-    group.resource.dropped_attributes_count = 1
-    scope = group.scope_spans.add(schema_url="https://opentelemetry.io/schemas/1.43.0")
-    scope.scope.name, scope.scope.version, scope.scope.dropped_attributes_count = "library", "1.2.3", 2
-    scope.scope.attributes.extend(attributes({"scope": True}))
-    scope.spans.extend(spans)
+    _envelope(message.resource_spans.add(), "scope_spans", service, resource).spans.extend(spans)
     return message

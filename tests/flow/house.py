@@ -14,6 +14,11 @@ import grpc.aio
 import uvloop
 from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
@@ -22,6 +27,8 @@ from agent.clock import Clock
 from agent.config.model import Config
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 FREE_PORTS = {
     "CORAL_AGENT__OTLP__GRPC__ENDPOINT": "127.0.0.1:0",
     "CORAL_AGENT__OTLP__HTTP__ENDPOINT": "127.0.0.1:0",
@@ -51,6 +58,21 @@ class House:
     async def otlp_spans(self, **fields: Any) -> TracesData:
         response = await self.spans(encoding=api.ENCODING_OTLP, **fields)
         return TracesData.FromString(response.otlp)
+
+    async def export_logs(self, request: ExportLogsServiceRequest) -> ExportLogsServiceResponse:
+        return ExportLogsServiceResponse.FromString(await self.otlp.unary_unary(LOGS)(request.SerializeToString()))
+
+    async def export_metrics(self, request: ExportMetricsServiceRequest) -> ExportMetricsServiceResponse:
+        return ExportMetricsServiceResponse.FromString(await self.otlp.unary_unary(METRICS)(request.SerializeToString()))
+
+    async def logs(self, **fields: Any) -> api.QueryLogsResponse:
+        return await self.query.QueryLogs(api.QueryLogsRequest(**fields))
+
+    async def points(self, **fields: Any) -> api.QueryMetricsResponse:
+        return await self.query.QueryMetrics(api.QueryMetricsRequest(**fields))
+
+    async def names(self, **fields: Any) -> api.ListNamesResponse:
+        return await self.query.ListNames(api.ListNamesRequest(**fields))
 
     async def info(self) -> api.GetDataInfoResponse:
         return await self.query.GetDataInfo(api.GetDataInfoRequest())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -12,49 +10,6 @@ from tests.flow.house import House, house, ids, in_house
 from tests.telemetry import SECOND, START, attributes, request, span
 
 SINCE = {"start_time": {"seconds": 1}}
-
-
-def test_a_span_is_in_the_answer_to_a_query_begun_after_its_ok_a_thousand_times_in_a_row(tmp_path):
-    async def body():
-        async with house(tmp_path) as agent:
-            for number in range(1000):
-                sent = span(number)
-                await agent.export(request(sent))
-                got = await agent.spans(trace_id=sent.trace_id.hex())
-                assert [sent.span_id.hex()] == ids(got.spans), f"span {number} was acknowledged and not shown"
-
-    in_house(body)
-
-
-def test_pages_return_each_of_the_first_spans_once_while_as_many_arrive(tmp_path):
-    first = [span(number) for number in range(5000)]
-
-    async def more(agent: House) -> None:
-        for chunk in range(50):
-            await agent.export(request(*(span(100_000 + chunk * 100 + i) for i in range(100))))
-
-    async def pages(agent: House) -> list[str]:
-        seen: list[str] = []
-        token = ""
-        while True:
-            page = await agent.spans(**SINCE, limit=170, page_token=token)
-            assert page.total_count >= 5000
-            seen += ids(page.spans)
-            if not page.has_more:
-                return seen
-            token = page.next_page_token
-
-    async def body():
-        async with house(tmp_path) as agent:
-            await agent.export(request(*first))
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(more(agent))
-                paging = tasks.create_task(pages(agent))
-            wanted = {s.span_id.hex() for s in first}
-            got = [span_id for span_id in paging.result() if span_id in wanted]
-            assert len(got) == len(set(got)) == 5000
-
-    in_house(body)
 
 
 FILTERS = {

@@ -1,0 +1,164 @@
+"""The journal's promise: what was acknowledged comes back exactly, whatever happens to the end of the file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent import schema
+from agent.batch import Receipt
+from agent.store.duplicates import request_rows
+from agent.store.journal import Journal, JournalFault, NotAJournal, encode, replay
+from tests.agent.store.keeping import origins, span_rows
+
+HEADER_BYTES = 16
+
+
+def frame(count: int, first: int = 0, requests: int = 1) -> dict[str, pa.RecordBatch]:
+    """A group of spans as the store journals it."""
+    rows = span_rows(count, first)
+    arrivals = pa.array(range(first, first + count), pa.int64())
+    keys = [bytes([n]) * 16 for n in range(requests)]
+    return {
+        "spans": pa.RecordBatch.from_arrays([arrivals, *rows.columns], schema=schema.SPANS),
+        "origins": origins(*range(requests + 1)),
+        "requests": request_rows(keys, [Receipt(count, {"reason": 1}, "said")] * requests, first),
+    }
+
+
+FRAMES = [frame(n, first, n % 3) for n, first in ((1, 0), (30, 1), (2, 31), (300, 33))]
+
+
+def written(path: Path, frames: list[dict[str, pa.RecordBatch]]) -> bytes:
+    path.unlink(missing_ok=True)
+    journal = Journal(path)
+    for one in frames:
+        journal.append(encode(one))
+    journal.close()
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    return written(tmp_path_factory.mktemp("journal") / "whole.journal", FRAMES)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 2**50), st.integers(0, 3)), max_size=5))
+def test_what_is_written_comes_back(tmp_path, groups):
+    frames = [frame(*group) for group in groups]
+    written(tmp_path / "a.journal", frames)
+    assert frames == list(replay(tmp_path / "a.journal"))
+
+
+def test_a_frame_may_hold_any_of_its_sections(tmp_path):
+    frames = [{name: FRAMES[1][name]} for name in FRAMES[1]] + [{}]
+    written(tmp_path / "a.journal", frames)
+    assert frames == list(replay(tmp_path / "a.journal"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_cut_at_any_byte_leaves_an_exact_prefix(tmp_path, whole, data):
+    cut = data.draw(st.integers(HEADER_BYTES, len(whole)))
+    path = tmp_path / "cut.journal"
+    path.write_bytes(whole[:cut])
+    found = list(replay(path))
+    assert found == FRAMES[: len(found)]
+    sizes = [len(encode(one)) for one in FRAMES]
+    assert len(found) == sum(HEADER_BYTES + sum(sizes[: n + 1]) <= cut for n in range(len(FRAMES)))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_flipped_bit_anywhere_ends_the_replay_before_its_frame(tmp_path, whole, data):
+    at, bit = data.draw(st.integers(HEADER_BYTES, len(whole) - 1)), data.draw(st.integers(0, 7))
+    damaged = bytearray(whole)
+    damaged[at] ^= 1 << bit
+    path = tmp_path / "flipped.journal"
+    path.write_bytes(damaged)
+    found = list(replay(path))
+    assert found == FRAMES[: len(found)]
+    before = HEADER_BYTES
+    intact = 0
+    for one in FRAMES:
+        before += len(encode(one))
+        intact += before <= at
+    assert len(found) == intact
+
+
+@pytest.mark.parametrize("content", [b"", b"CORALJNL", b"x" * 16, b"CORALJNL" + b"\xff" * 8])
+def test_a_file_without_this_version_s_header_is_no_journal(tmp_path, content):
+    (tmp_path / "other.journal").write_bytes(content)
+    with pytest.raises(NotAJournal, match=r"other\.journal"):
+        list(replay(tmp_path / "other.journal"))
+
+
+def test_a_journal_is_private_to_its_user_and_never_overwrites_another(tmp_path):
+    written(tmp_path / "a.journal", FRAMES)
+    assert (tmp_path / "a.journal").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        Journal(tmp_path / "a.journal")
+    assert list(replay(tmp_path / "a.journal")) == FRAMES
+
+
+@pytest.fixture
+def file_limit():
+    """Set the largest size of a file in this process: a write beyond it fails like one to a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_one_frame_whole_and_the_next_append_works(tmp_path, file_limit):
+    path = tmp_path / "a.journal"
+    journal = Journal(path)
+    journal.append(encode(FRAMES[0]))
+    size = path.stat().st_size
+    for room in (0, 1, 100):
+        file_limit(size + room)
+        with pytest.raises(JournalFault) as fault:
+            journal.append(encode(FRAMES[3]))
+        assert (fault.value.usable, fault.value.errno) == (True, errno.EFBIG)
+        assert path.stat().st_size == size == journal.size, "cut back to the last good frame"
+    file_limit(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    journal.append(encode(FRAMES[1]))
+    journal.close()
+    assert list(replay(path)) == FRAMES[:2]
+
+
+def test_a_full_disk_at_the_beginning_leaves_no_file(tmp_path, file_limit):
+    file_limit(8)
+    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        Journal(tmp_path / "a.journal")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_synced_is_never_written_again(tmp_path):
+    journal = Journal(tmp_path / "a.journal")
+    journal.append(encode(FRAMES[0]))
+    read_end, write_end = os.pipe()  # it takes what is written and cannot be synced
+    journal_fd = os.dup(journal._fd)
+    os.dup2(write_end, journal._fd)
+    with pytest.raises(JournalFault) as fault:
+        journal.append(b"x" * 100)
+    assert not fault.value.usable
+    for fd in (read_end, write_end, journal_fd):
+        os.close(fd)
+    journal.close()
+    assert list(replay(tmp_path / "a.journal")) == FRAMES[:1]
+
+
+def test_closing_twice_is_closing_once(tmp_path):
+    journal = Journal(tmp_path / "a.journal")
+    journal.close()
+    journal.close()
