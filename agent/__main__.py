@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ def run(
     """Run the agent until SIGTERM or SIGINT."""
     effective = loaded(config, {} if data_dir is None else {"store": {"dir": data_dir}})
     set_up_logging(effective.log)
+    os.umask(0o077)  # what is stored is raw: for this user alone
     problems: list[str] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -50,6 +52,7 @@ async def _until_signalled(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _log.warning("SIGHUP: this release reloads nothing; restart it instead"))
     await run_house(config, stop, lambda listening: _announce(config, listening))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,21 @@ class Listening:
     admin: str
 
 
+@dataclass(slots=True)
+class Health:
+    """Whether the agent takes and answers requests: its doors are open and its threads run."""
+
+    threads: Mapping[str, threading.Thread]
+    is_open: bool = False
+
+    def fault(self) -> str | None:
+        """Why it does not; None when it does."""
+        dead = [name for name, thread in self.threads.items() if not thread.is_alive()]
+        if dead:
+            return f"the {dead[0]} has stopped"
+        return None if self.is_open else "starting or draining"
+
+
 async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], None], clock: Clock | None = None) -> None:
     """Open the house from the store outward; close it from the doors inward when ``stop`` is set.
 
@@ -63,7 +79,8 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
     instruments = Instruments(CollectorRegistry())
     own = OwnServices.of(config.agent.services)
     with open_store(_store_settings(config), clock or SystemClock(), instruments) as (store, recent):
-        scrubber = Scrubber(_scrub_settings(config), _hmac_key(config))
+        key = _hmac_key(config)
+        scrubbers = {signal: Scrubber(_scrub_settings(config), key) for signal in Signal}
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
             decoders: dict[Signal, Decode] = {
@@ -73,12 +90,15 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
-            service = TelemetryQuery(_query_settings(config, own), store, reader, scrubber, instruments)
+            service = TelemetryQuery(_query_settings(config, own), store, reader, scrubbers, instruments)
             query = await house.enter_async_context(querying(service, config.query.endpoint, _query_credentials(config)))
-            admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, lambda: None))
+            health = Health({"writer": writer.thread, "flusher": flusher.thread})
+            admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, health.fault))
             otlp_grpc, otlp_http = await house.enter_async_context(_receiving(config, writer, instruments))
+            health.is_open = True
             ready(Listening(otlp_grpc, otlp_http, query, admin))
             await stop.wait()
+            health.is_open = False
 
 
 @asynccontextmanager

@@ -35,11 +35,13 @@ class Receipt:
 
     ``refused`` maps a reason from a fixed list (a Prometheus label) to a count. ``message`` is for the sender: reasons and
     what would be right, never telemetry. A message without refusals is a warning.
+    ``again`` marks the first reply to a request that came before: nothing is counted twice.
     """
 
     accepted: int
     refused: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
+    again: bool = False
 
     @property
     def rejected(self) -> int:

@@ -42,6 +42,12 @@ class Instruments:
             )
             for signal, word in _RECORD_WORD.items()
         }
+        self.refused_requests = Counter(
+            "coral_agent_receiver_refused_requests",
+            "requests refused whole, by reason; their records count where they could be counted",
+            ["signal", *labels],
+            registry=self.registry,
+        )
         self.requests_duplicate = Counter(
             "coral_agent_requests_duplicate",
             "requests that came again within two minutes and got their first answer",

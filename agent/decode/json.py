@@ -242,7 +242,8 @@ class _Message:
 
     def __init__(self, descriptor: Descriptor, known: dict[str, _Message]) -> None:
         known[descriptor.full_name] = self  # before its fields: AnyValue holds itself
-        self._fields = {field.json_name: _field(field, known) for field in descriptor.fields}
+        fields = sorted(descriptor.fields, key=lambda field: field.number)
+        self._fields = {field.json_name: _field(field, known) for field in fields}
 
     def write(self, value: object, depth: int) -> bytes:
         """The message's fields, without tag and length."""
@@ -254,7 +255,9 @@ class _Message:
         out: list[bytes] = []
         name, depth = "", depth + 1
         try:
-            for name, member in value.items():
+            # In the order of the fields' numbers, as every SDK writes them: attribute filters compare bytes.
+            for name in value if len(value) == 1 else fields:
+                member = value.get(name)
                 if member is not None and name in fields:
                     out.append(fields[name](member, depth))
         except _WrongError as wrong:

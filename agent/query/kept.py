@@ -41,7 +41,7 @@ class Inventory:
         return [_signal(signal, services, bytes_per_row) for signal, services in self.services.items() if services]
 
 
-def inventory(reading: Reading, own: tuple[str, ...] | None, scrubber: Scrubber) -> Inventory:
+def inventory(reading: Reading, own: tuple[str, ...] | None, scrubbers: Mapping[Signal, Scrubber]) -> Inventory:
     """Count what this agent may show; on a reader's thread."""
     found = Inventory()
     for signal in schema.TABLES:
@@ -53,7 +53,7 @@ def inventory(reading: Reading, own: tuple[str, ...] | None, scrubber: Scrubber)
                 found.warnings.append(f"segment {fault.segment} could not be read; its rows are not counted")
                 continue
             for name, *counted in rows:
-                services.setdefault(scrubber.text(name), Kept()).add(*counted)
+                services.setdefault(scrubbers[signal].text(name), Kept()).add(*counted)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,10 +40,10 @@ class _Found:
 class NamesSearch:
     """One question for names against one reading; on a reader's thread."""
 
-    def __init__(self, asked: Names, reading: Reading, scrubber: Scrubber) -> None:
+    def __init__(self, asked: Names, reading: Reading, scrubbers: Mapping[Signal, Scrubber]) -> None:
         self._asked = asked
         self._reading = reading
-        self._scrubber = scrubber
+        self._scrubbers = scrubbers
         self._found = _Found()
 
     def run(self) -> api.ListNamesResponse:
@@ -54,7 +54,8 @@ class NamesSearch:
         return self._response()
 
     def _look(self, signal: Signal, source: Source) -> None:
-        found, clean = self._found, self._scrubber.text
+        found, scrubber = self._found, self._scrubbers[signal]
+        clean = scrubber.text
         if signal is Signal.TRACES:
             for name, kind, spans, failed in self._select(source, sql.operations(self._asked, source)):
                 found.operations[clean(name), kind] += spans
@@ -65,7 +66,7 @@ class NamesSearch:
         time = schema.TIME_COLUMNS[signal]
         newest = sql.newest_attributes(self._asked, source, time, NEWEST_RECORDS)
         for (attributes,) in self._select(source, newest):
-            for key, text in flat_attributes(self._scrubber.attributes(attributes)).items():
+            for key, text in flat_attributes(scrubber.attributes(attributes)).items():
                 found.keys[signal, key] += 1
                 found.examples.setdefault((signal, key), text[:EXAMPLE_CHARACTERS])
 

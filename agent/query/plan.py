@@ -8,7 +8,7 @@ is looked for in SQL and again in the scrubbed body, since a match may lie in wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -96,10 +96,10 @@ class Planner:
     Every method raises ``InvalidQuery`` when a field cannot be, naming field, value and what is allowed.
     """
 
-    def __init__(self, limits: Limits, own: OwnServices, scrubber: Scrubber) -> None:
+    def __init__(self, limits: Limits, own: OwnServices, scrubbers: Mapping[Signal, Scrubber]) -> None:
         self._limits = limits
         self._own = own
-        self._scrubber = scrubber
+        self._scrubbers = scrubbers
 
     def own(self) -> tuple[str, ...] | None:
         """The services that rows are limited to; None for all."""
@@ -138,7 +138,7 @@ class Planner:
             plan.least["level"] = least
         if request.text:
             plan.text = request.text
-            if not self._scrubber.is_off:
+            if not self._scrubbers[Signal.LOGS].is_off:
                 plan.rechecks.append(Recheck("text", request.text))
         return plan
 
@@ -157,7 +157,7 @@ class Planner:
         """The plan of ListNames: without times, all that is kept."""
         window = fields.window(request, now_ns, self._limits.default_window_ns, everything=True)
         wanted = services.normal(request.service_name) or None
-        changed = wanted is not None and self._scrubber.text(wanted) != wanted
+        changed = wanted is not None and self._scrubbers[Signal.TRACES].text(wanted) != wanted
         return Names(window, wanted, self.own(), nothing=changed)
 
     def _plan(self, rpc: str, signal: Signal, request: Request, now_ns: int, *, everything: bool) -> Plan:
@@ -206,9 +206,10 @@ class Planner:
         return step_ns
 
     def _want_text(self, plan: Plan, column: str, wanted: str) -> None:
-        if self._scrubber.text(wanted) != wanted:
+        scrubber = self._scrubbers[plan.signal]
+        if scrubber.text(wanted) != wanted:
             plan.nothing = True
-        elif self._scrubber.may_produce(wanted):
+        elif scrubber.may_produce(wanted):
             plan.rechecks.append(Recheck(column, wanted))
         else:
             plan.equal[column] = wanted
@@ -216,12 +217,13 @@ class Planner:
     def _want_attributes(self, plan: Plan, filters: Sequence[api.AttributeFilter]) -> None:
         if len(filters) > MAX_ATTRIBUTE_FILTERS:
             raise InvalidQuery(f"attributes has {len(filters)} filters; at most {MAX_ATTRIBUTE_FILTERS} are allowed")
+        scrubber = self._scrubbers[plan.signal]
         for wanted in filters:
             if not wanted.key:
                 raise InvalidQuery("an entry of attributes has an empty key; give the attribute's key")
             wires = values.wire_forms(wanted.key, wanted.value)
-            stable = [wire for wire in wires if self._scrubber.attribute(wire) == wire]
-            if self._scrubber.may_produce(wanted.value) or self._scrubber.may_produce(wanted.key):
+            stable = [wire for wire in wires if scrubber.attribute(wire) == wire]
+            if scrubber.may_produce(wanted.value) or scrubber.may_produce(wanted.key):
                 plan.rechecks.append(Recheck("attributes", wanted.value, wanted.key))
             elif stable:
                 plan.attributes.append(stable)

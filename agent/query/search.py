@@ -171,8 +171,18 @@ class Search:
             hashes.setdefault(place.segment, set()).add(place.cells[origin])
         origins: dict[int, Origin] = {}
         for segment, wanted in hashes.items():
-            origins |= origins_of(self._reading.origins(segment, list(wanted - origins.keys())))
-        return self._shape.scrubbed((row_of(self._names, place.cells, origins) for place in places), self._scrubber)
+            try:
+                origins |= origins_of(self._reading.origins(segment, list(wanted - origins.keys())))
+            except SegmentUnreadable as fault:
+                self._warn(fault)
+        # A segment may have been retired since its rows were read; then they are gone.
+        known = (row_of(self._names, place.cells, origins) for place in places if place.cells[origin] in origins)
+        return self._shape.scrubbed(known, self._scrubber)
+
+    def _warn(self, fault: SegmentUnreadable) -> None:
+        warning = f"segment {fault.segment} could not be read; its rows are missing from this answer"
+        if warning not in self._warnings:
+            self._warnings.append(warning)
 
     def _distinct(self, rows: Sequence[Row], after: Position | None) -> list[Row]:
         """The rows without those equal in every field to one before them, on this page or at the end of the last."""
@@ -227,9 +237,7 @@ class Search:
         try:
             return self._reading.select(source, statement)
         except SegmentUnreadable as fault:
-            warning = f"segment {fault.segment} could not be read; its rows are missing from this answer"
-            if warning not in self._warnings:
-                self._warnings.append(warning)
+            self._warn(fault)
             return []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -46,18 +46,26 @@ _log = structlog.get_logger()
 
 
 class TelemetryQuery(api_grpc.TelemetryQueryServicer):
-    """Answers queries from one store, scrubbed, to peers that the door admits."""
+    """Answers queries from one store, scrubbed, to peers that the door admits.
+
+    Each signal has a scrubber of its own, so that its hits are counted apart.
+    """
 
     def __init__(
-        self, settings: QuerySettings, store: Store, reader: Reader, scrubber: Scrubber, instruments: Instruments
+        self,
+        settings: QuerySettings,
+        store: Store,
+        reader: Reader,
+        scrubbers: Mapping[Signal, Scrubber],
+        instruments: Instruments,
     ) -> None:
         self._settings = settings
         self._clock: Clock = store.clock
         self._store = store
         self._reader = reader
-        self._scrubber = scrubber
+        self._scrubbers = scrubbers
         self._instruments = instruments
-        self._planner = Planner(settings.limits, settings.own, scrubber)
+        self._planner = Planner(settings.limits, settings.own, scrubbers)
         self._door = Door(settings.allowed_peers)
         self._places = asyncio.Semaphore(settings.max_concurrent)
 
@@ -89,6 +97,9 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             self._authorise(context)
             async with self._place():
                 return await work()
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
         except Exception as error:  # noqa: BLE001 no error may reach grpc, which would send its text
             code = error_status(error).grpc_code
             if code is grpc.StatusCode.UNAVAILABLE:
@@ -133,11 +144,11 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
 
     async def _names(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:
         asked = self._planner.names(request, self._clock.now_ns())
-        return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubber).run())
+        return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubbers).run())
 
     def _page(self, plan: Plan, shape: Shape, reading: Reading, response: encode.Response) -> Any:  # noqa: ANN401 by signal
         """One page's messages, on a reader's thread: scrubbing and encoding cost as much as reading."""
-        found = Search(plan, shape, reading, self._scrubber).run()
+        found = Search(plan, shape, reading, self._scrubbers[plan.signal]).run()
         page = encode.cut(plan, shape, found, self._settings.limits.max_reply_bytes)
         encode.fill(response, plan, found, page)
         self._count_hits(plan.signal)
@@ -145,7 +156,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
 
     def _series(self, plan: Plan, reading: Reading) -> api.QueryMetricsResponse:
         """Thinned series, on a reader's thread."""
-        found = find_series(plan, reading, self._scrubber)
+        found = find_series(plan, reading, self._scrubbers[plan.signal])
         self._count_hits(plan.signal)
         response = api.QueryMetricsResponse(
             total_count=found.total, total_is_exact=found.is_exact, warnings=found.warnings, has_more=found.has_more
@@ -161,12 +172,12 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         return response
 
     def _count_hits(self, signal: Signal) -> None:
-        for (rule, mode), hits in self._scrubber.take_tally().items():
+        for (rule, mode), hits in self._scrubbers[signal].take_tally().items():
             self._instruments.scrub_hits.labels(signal, rule, mode).inc(hits)
 
     async def _kept(self, context: Context) -> api.GetDataInfoResponse:
         own = tuple(sorted(self._settings.own.names)) or None
-        found = await self._read(context, lambda reading: inventory(reading, own, self._scrubber))
+        found = await self._read(context, lambda reading: inventory(reading, own, self._scrubbers))
         used = await asyncio.to_thread(self._store.used_bytes)
         rows = sum(segment.rows() for segment in self._store.segments)
         response = api.GetDataInfoResponse(
@@ -175,7 +186,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             max_bytes=self._store.settings.max_bytes,
             used_bytes=used,
             signals=found.messages(used / rows if rows else 0),
-            scrub_rules_hash=self._scrubber.rules_hash,
+            scrub_rules_hash=self._scrubbers[Signal.TRACES].rules_hash,
             scrub_stage="query",
             scrub_profile=self._settings.scrub_profile,
             segments_retired_by_age=self._store.retired["age"],

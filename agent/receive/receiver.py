@@ -36,6 +36,7 @@ class Receiver:
         self._admission = admission
         self._instruments = instruments
         self._max_records = max_records
+        instruments.queue_bytes.set_function(lambda: admission.bytes_in_flight)
 
     async def take(self, signal: Signal, transport: str, payload: bytes) -> Receipt:
         """What became of the request; errors are the caller's to answer and to ``refuse``.
@@ -52,6 +53,8 @@ class Receiver:
         except Exception as error:
             self.refuse(signal, transport, error, records)
             raise
+        if receipt.again:
+            return receipt
         self._instruments.accepted[signal].labels(transport).inc(receipt.accepted)
         for reason, count in receipt.refused.items():
             self._instruments.refused[signal].labels(transport, reason).inc(count)
@@ -61,6 +64,7 @@ class Receiver:
         """Counts a request that is refused as a whole, and logs a fault of ours."""
         reason = next((label for kind, label in _REASONS if isinstance(error, kind)), "unexpected")
         self._instruments.refused[signal].labels(transport, reason).inc(records)
+        self._instruments.refused_requests.labels(signal, transport, reason).inc()
         if not isinstance(error, errors.AgentError):
             _log.error("export failed unexpectedly", signal=str(signal), transport=transport, exc_info=error)
 

@@ -70,19 +70,40 @@ def _sql_type(arrow: pa.DataType) -> str:
     return f"{_sql_type(arrow.value_type)}[]" if pa.types.is_list(arrow) else _SQL_TYPES[arrow]
 
 
+class OtherVersion(duckdb.Error):
+    """The file's columns are those of another version of this program."""
+
+
 def attach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
-    """Attach a segment's file, made with its tables when it is new."""
+    """Attach a segment's file, made with its tables when it is new; when this raises, it is not attached.
+
+    Raises:
+        duckdb.Error: it cannot be read, or (``OtherVersion``) not by this version.
+    """
     connection.execute(
         f"ATTACH {quoted(str(segment.file))} AS {segment.alias} (ROW_GROUP_SIZE {ROW_GROUP}, STORAGE_VERSION 'latest')"
     )
+    try:
+        _prepare(connection, segment)
+    except duckdb.Error:
+        detach(connection, segment)
+        raise
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
+    """Make the tables, and the version beside them; or compare it."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {segment.alias}.about AS SELECT {schema.VERSION} AS version")
+    ((version,),) = connection.execute(f"SELECT version FROM {segment.alias}.about").fetchall()  # noqa: S608 our own name
+    if version != schema.VERSION:
+        raise OtherVersion(f"version {version}; this program reads version {schema.VERSION}")
     for name, columns in TABLES.items():
         fields = ", ".join(f"{field.name} {_sql_type(field.type)}{'' if field.nullable else ' NOT NULL'}" for field in columns)
         connection.execute(f"CREATE TABLE IF NOT EXISTS {segment.alias}.{name} ({fields})")
 
 
 def detach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
-    """Detach a segment's file; readers that hold it finish."""
-    connection.execute(f"DETACH {segment.alias}")
+    """Detach a segment's file if it is attached; readers that hold it finish."""
+    connection.execute(f"DETACH DATABASE IF EXISTS {segment.alias}")
 
 
 def insert(connection: duckdb.DuckDBPyConnection, segment: Segment, table: str, rows: pa.Table) -> None:

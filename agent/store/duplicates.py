@@ -19,6 +19,9 @@ from agent.clock import MINUTE_NS
 
 WINDOW_NS = 2 * MINUTE_NS
 
+MAX_REMEMBERED = 1_000_000
+"""At 8,000 requests a second for two minutes; about 250 MB at the worst, and the oldest go first."""
+
 
 def key_of(export: Export) -> bytes:
     """The content hash of a request, sixteen bytes; its signal counts."""
@@ -59,6 +62,8 @@ class RecentRequests:
     def remember(self, key: bytes, receipt: Receipt, arrived_ns: int) -> None:
         """Keep a reply; it must have been journaled."""
         self._replies[key] = (arrived_ns, receipt)
+        if len(self._replies) > MAX_REMEMBERED:
+            self._replies.popitem(last=False)
 
     def load(self, rows: pa.RecordBatch | pa.Table, now_ns: int) -> None:
         """Take what a journal or a segment file says, but for what is too old."""

@@ -37,6 +37,7 @@ class Flusher:
         self._store = store
         self._connection = store.connection.cursor()
         self._stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run, name="flusher")
 
     def run(self) -> None:
         """Flush and seal until stopped; what is left then is sealed once more by ``drain``."""
@@ -45,8 +46,8 @@ class Flusher:
                 self._store.changed.wait_for(lambda: self._stopping.is_set() or self._work() is not None)
             try:
                 self.flush_due()
-            except (duckdb.Error, OSError) as error:
-                _log.error("could not move rows into a segment file; they stay in the journal", error=str(error))
+            except Exception as error:  # noqa: BLE001 a flusher that ends would stop every sender
+                _log.error("could not move rows into a segment file; they stay in the journal", exc_info=error)
                 self._stopping.wait(RETRY_SECONDS)
 
     def stop(self) -> None:
@@ -124,20 +125,20 @@ class Flusher:
         """Detach and unlink a sealed segment whole; readers that hold it finish."""
         with self._store.lock:
             segment.retired = True
+        with self._store.connection.cursor() as cursor:
+            database.detach(cursor, segment)
+        for path in (segment.file, segment.wal, segment.journal):
+            path.unlink(missing_ok=True)
+        with self._store.lock:
             self._store.segments = tuple(s for s in self._store.segments if s is not segment)
             self._store.retired[reason] += 1
-        if segment.attached:
-            with self._store.connection.cursor() as cursor:
-                database.detach(cursor, segment)
-        for path in (segment.file, segment.file.with_suffix(".duckdb.wal"), segment.journal):
-            path.unlink(missing_ok=True)
 
     def drain(self) -> None:
         """After ``run`` has returned: seal what is closed, then let go of the connection."""
         try:
             self.flush_due()
         except (duckdb.Error, OSError) as error:
-            _log.error("could not seal at shutdown; the journal keeps the rows", error=str(error))
+            _log.error("could not seal at shutdown; the journal keeps the rows", exc_info=error)
         self._connection.close()
 
 
@@ -145,11 +146,10 @@ class Flusher:
 async def flushing(store: Store) -> AsyncIterator[Flusher]:
     """A Flusher on a thread of its own; what is closed is sealed before it ends."""
     flusher = Flusher(store)
-    thread = threading.Thread(target=flusher.run, name="flusher")
-    thread.start()
+    flusher.thread.start()
     try:
         yield flusher
     finally:
         flusher.stop()
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(flusher.thread.join)
         await asyncio.to_thread(flusher.drain)

@@ -6,6 +6,7 @@ rest is replayed into memory and the flusher seals the segment. A file that does
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,7 @@ from agent.instruments import Instruments
 from agent.store import database
 from agent.store.duplicates import WINDOW_NS, RecentRequests
 from agent.store.journal import NotAJournal, replay
-from agent.store.segment import ROW_GROUP, Part, Segment, State, bounds_of, times_in
+from agent.store.segment import QUARANTINE, ROW_GROUP, Part, Segment, State, bounds_of, times_in
 
 _log = structlog.get_logger()
 _SIGNALS = {schema.TABLE_NAMES[signal]: signal for signal in schema.TABLES}
@@ -68,7 +69,8 @@ class Recovery:
         try:
             self._read_file(segment)
         except duckdb.Error as error:
-            self._set_aside(segment.file, str(error))
+            self._let_go(segment)
+            self._set_aside([segment.file, segment.wal], error)
 
     def _read_file(self, segment: Segment) -> None:
         database.attach(self._connection, segment)
@@ -81,6 +83,12 @@ class Recovery:
             requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
             self.recent.load(requests, self._now_ns)
 
+    def _let_go(self, segment: Segment) -> None:
+        """Forget all that was read of a file, so that nothing is served or sealed from it."""
+        database.detach(self._connection, segment)
+        segment.attached = False
+        segment.parts = {}
+
     def _rebuild(self, segment: Segment) -> None:
         """A segment that was open: its file, if it opens, and what the journal holds beyond it."""
         segment.state = State.SEALING
@@ -88,14 +96,15 @@ class Recovery:
             try:
                 self._read_file(segment)
             except duckdb.Error as error:
-                _log.warning("a segment file is rebuilt from its journal", segment=segment.name, error=str(error))
-                for path in (segment.file, segment.file.with_suffix(".duckdb.wal")):
+                _log.warning("a segment file is rebuilt from its journal", segment=segment.name, exc_info=error)
+                self._let_go(segment)
+                for path in (segment.file, segment.wal):
                     path.unlink(missing_ok=True)
         try:
             for frame in replay(segment.journal):
                 self._take(segment, frame)
         except NotAJournal as error:
-            self._set_aside(segment.journal, str(error))
+            self._set_aside([segment.journal], error)
         segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
 
     def _take(self, segment: Segment, frame: dict[str, pa.RecordBatch]) -> None:
@@ -124,9 +133,11 @@ class Recovery:
             part = part.flushed(ROW_GROUP)
         segment.parts[signal] = part
 
-    def _set_aside(self, path: Path, error: str) -> None:
-        quarantine = self._directory / "quarantine"
+    def _set_aside(self, paths: Sequence[Path], error: Exception) -> None:
+        quarantine = self._directory / QUARANTINE
         quarantine.mkdir(mode=0o700, exist_ok=True)
-        path.rename(quarantine / path.name)
+        for path in paths:
+            if path.exists():
+                path.rename(quarantine / path.name)
         self._instruments.segments_quarantined.inc()
-        _log.error("a file could not be read and was set aside", file=path.name, error=error)
+        _log.error("a file could not be read and was set aside", file=paths[0].name, exc_info=error)

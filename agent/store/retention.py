@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import duckdb
 import structlog
 
 from agent.batch import Signal
 from agent.clock import SECOND_NS
 from agent.instruments import Instruments
 from agent.store.flusher import Flusher
-from agent.store.segment import Segment, State, expired, over_budget
+from agent.store.segment import QUARANTINE, Segment, State, expired, over_budget, times_in
 from agent.store.store import Store, file_bytes
 
 INTERVAL_SECONDS = 1.0
@@ -22,7 +21,7 @@ _log = structlog.get_logger()
 
 
 def retire(store: Store, flusher: Flusher) -> None:
-    """Retire every sealed segment that is past its retention, then the oldest while the disk budget is exceeded."""
+    """Retire every sealed segment past its retention, the oldest while the budget is exceeded, and old quarantine."""
     now = store.clock.now_ns()
     for segment in store.segments:
         if segment.state is State.SEALED and expired(segment.closes_ns, store.settings.retention_ns, now):
@@ -32,6 +31,9 @@ def retire(store: Store, flusher: Flusher) -> None:
     rest = store.used_bytes() - sum(sizes)
     for segment in sealed[: over_budget(sizes, store.settings.max_bytes - rest)]:
         flusher.retire(segment, "budget")
+    for path in (store.settings.directory / QUARANTINE).glob("*_*_*"):
+        if expired(times_in(path.name)[1], store.settings.retention_ns, now):
+            path.unlink(missing_ok=True)
 
 
 def _bytes(segment: Segment) -> int:
@@ -68,8 +70,8 @@ async def _retire_forever(store: Store, flusher: Flusher, instruments: Instrumen
         try:
             await asyncio.to_thread(retire, store, flusher)
             await asyncio.to_thread(show, store, instruments)
-        except (duckdb.Error, OSError) as error:
-            _log.error("could not retire a segment; trying again", error=str(error))
+        except Exception as error:  # noqa: BLE001 retention goes on whatever happens
+            _log.error("could not retire a segment; trying again", exc_info=error)
         for reason, count in store.retired.items():
             instruments.segments_retired.labels(reason).inc(count - shown[reason])
             shown[reason] = count

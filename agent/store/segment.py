@@ -99,6 +99,10 @@ def _joined(tail: tuple[pa.RecordBatch, ...], rows: pa.RecordBatch) -> tuple[pa.
     return tuple(kept)
 
 
+QUARANTINE = "quarantine"
+"""The folder of what could not be read; it is retired by age like everything else."""
+
+
 class State(enum.StrEnum):
     """Open: written to. Sealing: no more writes, rows still in memory. Sealed: all in the file, no journal."""
 
@@ -135,6 +139,11 @@ class Segment:
     def journal(self) -> Path:
         """The journal; absent once sealed."""
         return self.directory / f"{self.name}.journal"
+
+    @property
+    def wal(self) -> Path:
+        """DuckDB's own log beside the file, while there is one."""
+        return self.directory / f"{self.name}.duckdb.wal"
 
     @property
     def alias(self) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -50,6 +50,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._stopped = False
+        self.thread = threading.Thread(target=self.run, name="writer")
 
     async def write(self, export: Export) -> Receipt:
         """Keep an export's records; see ``receive.sink.Sink``."""
@@ -61,10 +62,13 @@ class Writer:
         """Write groups until stopped, then close the open segment."""
         while not self._stopped:
             group = self._next_group()
-            if group:
-                self._write_group(group)
-            else:
-                self._store.close_due_segment(self._store.clock.now_ns())
+            try:
+                if group:
+                    self._write_group(group)
+                else:
+                    self._store.close_due_segment(self._store.clock.now_ns())
+            except Exception as error:  # noqa: BLE001 a writer that ends would leave every sender waiting
+                _log.error("the writer met a fault and goes on", exc_info=error)
         self._store.close_segment()
 
     def stop(self) -> None:
@@ -93,7 +97,7 @@ class Writer:
         try:
             replies = self._settle([waiting.export for waiting in group])
         except Exception as error:  # noqa: BLE001 whatever it is, those who wait must hear of it
-            _log.error("a group could not be written", error=type(error).__name__, exc_info=error)
+            _log.error("a group could not be written", exc_info=error)
             replies = [error] * len(group)
         else:
             self._instruments.commit_seconds.observe(time.monotonic() - group[0].since)
@@ -108,7 +112,7 @@ class Writer:
         for key, export in zip(keys, exports, strict=True):
             known = self._recent.reply(key, now)
             if known is not None:
-                replies[key] = known
+                replies[key] = replace(known, again=True)
             if known is not None or key in new:
                 self._instruments.requests_duplicate.inc()
             else:
@@ -155,10 +159,9 @@ async def writing(
 ) -> AsyncIterator[Writer]:
     """A Writer on a thread of its own; everything that waits is written before it ends."""
     writer = Writer(store, decoders, recent, instruments)
-    thread = threading.Thread(target=writer.run, name="writer")
-    thread.start()
+    writer.thread.start()
     try:
         yield writer
     finally:
         writer.stop()
-        await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(writer.thread.join)

@@ -28,7 +28,8 @@ def _field(number: int, octets: bytes) -> bytes:
 
 
 def _records(count: int) -> bytes:
-    return _field(1, _field(2, _field(2, b"") * count))
+    """Of any signal; as a metric, a record is a gauge of one point."""
+    return _field(1, _field(2, _field(2, _field(5, _field(1, b""))) * count))
 
 
 def _large(payload: bytes) -> bytes:
@@ -56,12 +57,20 @@ class TestBothWays:
         assert count_records(Signal.LOGS, form(payload), 10) == 0
 
     @pytest.mark.parametrize(
-        ("signal", "word"), [(Signal.TRACES, "spans"), (Signal.LOGS, "log records"), (Signal.METRICS, "metrics")]
+        ("signal", "word"), [(Signal.TRACES, "spans"), (Signal.LOGS, "log records"), (Signal.METRICS, "data points")]
     )
     def test_one_record_over_the_limit_is_too_large(self, form, signal, word):
         assert count_records(signal, form(_records(10)), 10) == 10
         with pytest.raises(errors.TooLarge, match=rf"11 {word}, limits\.max_records allows 10: "):
             count_records(signal, form(_records(11)), 10)
+
+    def test_the_points_of_every_kind_of_metric_are_counted_and_empty_metrics_cannot_be_multiplied(self, form):
+        kinds = b"".join(_field(2, _field(kind, _field(1, b"") * 2)) for kind in (5, 7, 9, 10, 11))
+        assert count_records(Signal.METRICS, form(_field(1, _field(2, kinds))), 10) == 10
+        with pytest.raises(errors.TooLarge, match="11 data points"):
+            count_records(Signal.METRICS, form(_field(1, _field(2, _field(2, _field(9, _field(1, b"") * 11))))), 10)
+        with pytest.raises(errors.TooLarge, match="11 metrics"):
+            count_records(Signal.METRICS, form(_field(1, _field(2, _field(2, b"") * 11))), 10)
 
     def test_empty_scopes_and_resources_cannot_be_multiplied(self, form):
         with pytest.raises(errors.TooLarge, match="11 scopes"):
@@ -97,7 +106,7 @@ def test_a_long_request_of_little_more_than_unknown_fields_is_too_large():
 def test_a_record_alone_in_its_scope_in_its_resource_with_every_field_is_within_the_limit():
     scope = _field(1, b"") + _field(2, b"") + _field(3, b"")
     payload = _field(1, _field(1, b"") + _field(2, scope) + _field(3, b""))
-    assert limits._walk(payload * 10, 10).records == 10
+    assert limits._walk(payload * 10, 10, points=False).records == 10
 
 
 _NUMBERS = st.integers(1, 4)
@@ -120,7 +129,7 @@ def test_parsing_and_walking_agree_on_any_message_whole_or_cut(message: bytes, c
         except errors.MalformedExport:
             return "malformed"
 
-    assert outcome(lambda: limits._parse(payload)) == outcome(lambda: limits._walk(payload, 1000))
+    assert outcome(lambda: limits._parse(payload)) == outcome(lambda: limits._walk(payload, 1000, points=False))
 
 
 @pytest.mark.parametrize(

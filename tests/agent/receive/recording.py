@@ -58,8 +58,8 @@ def spans(count: int, name: str = "") -> bytes:
 
 
 def records(count: int) -> bytes:
-    """A request of any signal: OTLP's envelopes have the same numbers in all three."""
-    scope = b"\x12\x00" * count
+    """A request of any signal: OTLP's envelopes have the same numbers in all three. As a metric, a record has one point."""
+    scope = b"\x12\x04\x2a\x02\x0a\x00" * count
     resource = b"\x12" + bytes([len(scope)]) + scope
     return b"\x0a" + bytes([len(resource)]) + resource
 
