@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?=
+NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check setup bench proto requirements format lint imports types clean
+.PHONY: run test check setup node bench demo proto requirements format lint imports types clean
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -15,7 +16,7 @@ test: $(VENV)/.ready
 	$(BIN)/pytest
 
 ## All that CI runs, cheapest first; a test that lacks its Debian package fails here instead of skipping.
-check: $(VENV)/.ready format lint imports types
+check: $(VENV)/.ready node format lint imports types
 	CORAL_CHECK=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
 
 setup: $(VENV)/.ready
@@ -24,6 +25,13 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+## The Node SDK that a test sends with.
+node: $(NODE)
+
+$(NODE): tests/node/package.json tests/node/package-lock.json
+	npm ci --prefix tests/node --silent --no-audit --no-fund
 	touch $@
 
 format: $(VENV)/.ready
@@ -43,6 +51,10 @@ bench: $(VENV)/.ready
 	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
 	$(BIN)/python -m bench.house
 
+## An agent, two services that send it telemetry, and what to ask it; until Ctrl-C, or DEMO_SECONDS=20.
+demo: $(VENV)/.ready
+	$(BIN)/python -m demo.run $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
 ## Generate code from proto/; a test compares what is committed.
 proto: $(VENV)/.ready
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=proto --pyi_out=proto --grpc_python_out=proto proto/coral/agent/v1/telemetry_query.proto
@@ -54,4 +66,4 @@ requirements: $(VENV)/.ready
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -6,6 +6,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+OFF = ""
+"""What is written for a door that stays shut."""
+
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
 _LONGEST_UNIX_PATH = 107
 """Of sockaddr_un.sun_path, the closing zero left out."""
@@ -17,7 +20,7 @@ FORMS = "HOST:PORT, [IPv6]:PORT or unix:///path"
 class Endpoint:
     """An address; ``str`` gives it as it is written, which is also how gRPC takes it.
 
-    ``host`` is without brackets. With ``unix_path``, host and port are empty.
+    ``host`` is without brackets. With ``unix_path``, host and port are empty; with neither, nothing listens.
     """
 
     host: str
@@ -28,7 +31,14 @@ class Endpoint:
         """As it is written in a configuration."""
         if self.unix_path:
             return f"unix://{self.unix_path}"
+        if self.is_off:
+            return ""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it names no address at all."""
+        return not (self.host or self.unix_path)
 
     @property
     def is_local(self) -> bool:

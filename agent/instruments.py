@@ -21,6 +21,7 @@ class Instruments:
         self._open_receiver()
         self._open_store()
         self._open_query()
+        self._open_tls()
 
     def _open_receiver(self) -> None:
         labels = ["transport", "reason"]
@@ -86,3 +87,17 @@ class Instruments:
             "coral_agent_scrub_hits", "values a scrub rule changed", ["signal", "rule", "mode"], registry=self.registry
         )
         self.peer_denied = Counter("coral_agent_peer_denied", "calls refused because of who asked", registry=self.registry)
+
+    def _open_tls(self) -> None:
+        self.tls_not_after_seconds = Gauge(
+            "coral_agent_tls_not_after_seconds",
+            "when the certificate in use expires, in seconds since 1970",
+            ["endpoint"],
+            registry=self.registry,
+        )
+        self.tls_reload_failures = Counter(
+            "coral_agent_tls_reload_failures",
+            "changed certificate files that could not be taken up",
+            ["endpoint"],
+            registry=self.registry,
+        )

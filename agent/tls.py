@@ -1,28 +1,221 @@
-"""Certificates for the query door: read once at start, mutual TLS only."""
+"""Certificates of the doors: read, checked, served, and read again when the files change; on any fault the old ones stay.
+
+One way for gRPC, which asks for the certificate at every handshake, and for HTTP, where a handshake is moved to the newest
+context. Connections that stand are not asked again.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+import structlog
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from agent.clock import SECOND_NS, Clock
 from agent.errors import ConfigError
+from agent.instruments import Instruments
+
+_log = structlog.get_logger()
+
+_Stamp = tuple[tuple[int, int, int], ...]
+"""Inode, time of change and size of each file: what tells a new file from the old."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """``[….tls]`` of one door; with ``client_ca_file`` every client must show a certificate of those authorities."""
+
+    door: str
+    cert_file: Path
+    key_file: Path
+    client_ca_file: Path | None = None
+    reload_seconds: float = 10
+    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+
+    @property
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """Every file with its key."""
+        named = {"cert_file": self.cert_file, "key_file": self.key_file, "client_ca_file": self.client_ca_file}
+        return tuple((f"{self.door}.tls.{name}", path) for name, path in named.items() if path is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What was in the files at one moment, checked, in the forms that servers take."""
+
+    stamp: _Stamp
+    not_after: datetime
+    configuration: grpc.ServerCertificateConfiguration
+    context: ssl.SSLContext
+
+
+class Certificate:
+    """A door's certificate and authorities as they are now; ``refresh`` looks whether there are newer ones."""
+
+    def __init__(self, settings: TlsSettings, clock: Clock, instruments: Instruments) -> None:
+        """Reads the files.
+
+        Raises:
+            ConfigError: they cannot be served; names the key, the file and the reason.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._failures = instruments.tls_reload_failures.labels(settings.door)
+        self._not_after = instruments.tls_not_after_seconds.labels(settings.door)
+        self._fault = ""
+        self._loaded = self._load()
+
+    def refresh(self) -> None:
+        """Takes up files that have changed; keeps what there is, counts and logs when they cannot be served."""
+        try:
+            if not self._fault and _stamp(self._settings) == self._loaded.stamp:
+                return
+            self._loaded = self._load()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the old certificate goes on being served
+            self._failures.inc()
+            fault = error.message if isinstance(error, ConfigError) else type(error).__name__
+            if fault != self._fault:
+                _log.warning("a certificate could not be reloaded; the old one stays", door=self._settings.door, fault=fault)
+            self._fault = fault
+            return
+        self._fault = ""
+        _log.info("a certificate was reloaded", door=self._settings.door, not_after=self._loaded.not_after.isoformat())
+
+    def grpc_credentials(self) -> grpc.ServerCredentials:
+        """For a gRPC server: asked for at each handshake, on a thread of grpc's."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._loaded.configuration,
+            lambda: self._loaded.configuration,
+            require_client_authentication=self._settings.client_ca_file is not None,
+        )
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """For an HTTP server: the callback comes at each handshake, before any certificate is shown, with or without a name."""
+        context = self._loaded.context
+
+        def newest(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            handshake.context = self._loaded.context
+
+        context.sni_callback = newest  # type: ignore[assignment]  # typeshed has no None for the name of clients that give none
+        return context
+
+    def _load(self) -> _Loaded:
+        loaded = _load(self._settings, datetime.fromtimestamp(self._clock.now_ns() / SECOND_NS, UTC))
+        self._not_after.set(loaded.not_after.timestamp())
+        return loaded
+
+
+@asynccontextmanager
+async def certified(settings: TlsSettings | None, clock: Clock, instruments: Instruments) -> AsyncIterator[Certificate | None]:
+    """The certificate of a door, kept up to date until left; None for one that has none.
+
+    Raises:
+        ConfigError: its files cannot be served.
+    """
+    if settings is None:
+        yield None
+        return
+    certificate = Certificate(settings, clock, instruments)
+    async with asyncio.TaskGroup() as tasks:
+        loop = tasks.create_task(_refresh_forever(certificate, settings.reload_seconds))
+        try:
+            yield certificate
+        finally:
+            loop.cancel()
+
+
+async def _refresh_forever(certificate: Certificate, interval_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(interval_seconds)
+        await asyncio.to_thread(certificate.refresh)
+
+
+def _load(settings: TlsSettings, now: datetime) -> _Loaded:
+    stamp = _stamp(settings)
+    contents = [_read(key, path) for key, path in settings.files]
+    chain, private_key, *authorities = contents
+    leaf = _leaf(settings, chain, now)
+    _check_key(settings, private_key, leaf)
+    if authorities:
+        _certificates(*settings.files[2], authorities[0])
+    roots = authorities[0] if authorities else None
+    context = _context(settings, roots)
+    if _stamp(settings) != stamp:
+        raise ConfigError(f"{settings.door}.tls: the files changed while they were read; try again")
+    configuration = grpc.ssl_server_certificate_configuration([(private_key, chain)], roots)
+    return _Loaded(stamp, leaf.not_valid_after_utc, configuration, context)
+
+
+def _stamp(settings: TlsSettings) -> _Stamp:
+    found = []
+    for key, path in settings.files:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise _refusal(key, path, f"cannot be read ({error.strerror})") from error
+        found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
 
 
 def _read(key: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{key}: cannot read {path} ({error.strerror}); give a PEM file that this user may read") from error
+        raise _refusal(key, path, f"cannot be read ({error.strerror}); give a PEM file that this user may read") from error
 
 
-def mutual_credentials(section: str, cert_file: Path, key_file: Path, client_ca_file: Path) -> grpc.ServerCredentials:
-    """Credentials that ask every client for a certificate of ``client_ca_file``.
+def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise _refusal(key, path, "holds no PEM certificate, or one that is damaged") from error
 
-    Raises:
-        ConfigError: a file cannot be read; names the key in ``section``.
-    """
-    cert = _read(f"{section}.cert_file", cert_file)
-    key = _read(f"{section}.key_file", key_file)
-    roots = _read(f"{section}.client_ca_file", client_ca_file)
-    return grpc.ssl_server_credentials([(key, cert)], root_certificates=roots, require_client_auth=True)
+
+def _leaf(settings: TlsSettings, chain: bytes, now: datetime) -> x509.Certificate:
+    key, path = settings.files[0]
+    leaf = _certificates(key, path, chain)[0]
+    if now >= leaf.not_valid_after_utc:
+        raise _refusal(key, path, f"expired at {leaf.not_valid_after_utc.isoformat()}; renew it")
+    if now < leaf.not_valid_before_utc:
+        raise _refusal(key, path, f"is not valid before {leaf.not_valid_before_utc.isoformat()}; look at the clock")
+    return leaf
+
+
+def _check_key(settings: TlsSettings, pem: bytes, leaf: x509.Certificate) -> None:
+    key, path = settings.files[1]
+    try:
+        public = load_pem_private_key(pem, password=None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _refusal(key, path, "holds no PEM private key that needs no password") from error
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
+        raise _refusal(key, path, f'does not belong to the certificate in "{settings.cert_file}"')
+
+
+def _context(settings: TlsSettings, roots: bytes | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = settings.min_version
+    context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_TICKET  # a session that is resumed would not be verified again when authorities change
+    context.num_tickets = 0
+    try:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+        if roots is not None:
+            context.load_verify_locations(cadata=roots.decode("ascii", "replace"))
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"{settings.door}.tls: OpenSSL refuses the files ({error})") from error
+    return context
+
+
+def _refusal(key: str, path: Path, reason: str) -> ConfigError:
+    return ConfigError(f'{key} = "{path}": {reason}')

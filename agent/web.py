@@ -114,10 +114,10 @@ async def serving_app(app: ASGIApp, endpoint: Endpoint, key: str, **options: Unp
     """
     listener = bind(endpoint, key)
     options.setdefault("timeout_graceful_shutdown", _GOODBYE_SECONDS)
+    options.setdefault("http", "httptools")
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -12,6 +12,7 @@ import itertools
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -157,26 +158,22 @@ class Client:
 
 
 class Running:
-    """A client process on one core."""
+    """A client process on one core. Its answer goes to a file: a pipe would fill and hold it up."""
 
     def __init__(self, order: Order, core: int) -> None:
-        self._limit = order.seconds + 4 * TIMEOUT_SECONDS
+        self._until = time.monotonic() + order.seconds + 4 * TIMEOUT_SECONDS
+        self._answer = tempfile.TemporaryFile()  # noqa: SIM115 open until the outcome is read
         with pinned(core):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.load"],
-                cwd=REPOSITORY,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
+                [sys.executable, "-m", "bench.load"], cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=self._answer
             )
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(order)))
-        self._process.stdin.close()
-        self._process.stdin = None
+        with self._process.stdin as stdin:
+            stdin.write(json.dumps(asdict(order)).encode())
 
     def alive(self) -> bool:
-        """Whether it still sends."""
-        return self._process.poll() is None
+        """Whether it still sends, and still may."""
+        return self._process.poll() is None and time.monotonic() < self._until
 
     def outcome(self) -> Outcome:
         """What came of it, when it has ended.
@@ -185,14 +182,16 @@ class Running:
             RuntimeError: it failed, or did not end in its time.
         """
         try:
-            text, _ = self._process.communicate(timeout=self._limit)
+            code = self._process.wait(max(0.0, self._until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise RuntimeError(f"the load process did not end within {self._limit:.0f} s") from None
-        if self._process.returncode:
-            raise RuntimeError(f"the load process ended with {self._process.returncode}")
-        return Outcome(**json.loads(text))
+            raise RuntimeError("the load process did not end in its time") from None
+        if code:
+            raise RuntimeError(f"the load process ended with {code}")
+        with self._answer as answer:
+            answer.seek(0)
+            return Outcome(**json.load(answer))
 
 
 def main() -> None:

@@ -6,8 +6,10 @@ import datetime as dt
 import importlib.metadata
 import os
 import platform
+import random
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +93,22 @@ def bytes_of(directory: Path, pattern: str) -> int:
     return sum(path.stat().st_blocks * 512 for path in directory.glob(pattern))
 
 
+def speed_ms(core: int) -> float:
+    """CPU milliseconds of a fixed piece of work, best of five: what a core gives on a machine that is shared.
+
+    Two runs can be compared only when this is alike in both.
+    """
+    dice = random.Random(1)
+    numbers = [dice.random() for _ in range(100_000)]
+    found = []
+    with pinned(core):
+        for _ in range(5):
+            began = time.process_time()
+            zlib.compress(repr(sorted(numbers)[:20_000]).encode(), 1)
+            found.append((time.process_time() - began) * 1000)
+    return round(min(found), 1)
+
+
 def about() -> dict[str, Any]:
     """Machine, versions, commit, date and how busy the machine was."""
     cpu = _pairs(Path("/proc/cpuinfo").read_text().replace("\t", "")).get("model name", platform.machine())
@@ -105,6 +123,7 @@ def about() -> dict[str, Any]:
             "memory": memory,
             "kernel": platform.release(),
             "load_average": os.getloadavg()[0],
+            "speed_ms": speed_ms(cores()[0]),
         },
         "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}},
     }

@@ -44,7 +44,8 @@ def show(figures: dict[str, Any], console: Console) -> None:
     console.print(
         f"[bold]{figures['name']}[/]: {plan['shape']} shape, {plan['connections']} connections, "
         f"server on core {plan['server_core']}, client on core {plan['client_core']}\n"
-        f"{about['machine']['cpu']}, {about['machine']['cores']} cores, load {about['machine']['load_average']:.1f} before; "
+        f"{about['machine']['cpu']}, {about['machine']['cores']} cores, load {about['machine']['load_average']:.1f} before, "
+        f"fixed work {about['machine']['speed_ms']} ms; "
         f"commit {about['commit'][:10]}{' and changes' if about['uncommitted'] else ''}, {about['date']}"
     )
     table = Table("", "measured", "must", "aim", title_justify="left")

@@ -38,6 +38,7 @@ SPREAD_NS = 4 * MINUTE_NS
 GROUP = 8
 SEGMENTS = 4
 Result = TypeVar("Result")
+SCRUBBERS = {signal: Scrubber(ScrubSettings(), b"0" * 32) for signal in Signal}
 LIMITS = Limits(default_window_ns=5 * MINUTE_NS, max_limit=1000, max_reply_bytes=4 << 20)
 
 
@@ -50,12 +51,11 @@ class Asked:
     shape: str
 
     def answer(self, **fields: Any) -> api.QuerySpansResponse:  # noqa: ANN401 whatever the request has
-        scrubber = Scrubber(ScrubSettings("default", frozenset()), b"0" * 32)
-        plan = Planner(LIMITS, OwnServices.of(()), scrubber).spans(api.QuerySpansRequest(**fields), SystemClock().now_ns())
-        return self.read(lambda reading: self._page(plan, reading, scrubber))
+        plan = Planner(LIMITS, OwnServices.of(()), SCRUBBERS).spans(api.QuerySpansRequest(**fields), SystemClock().now_ns())
+        return self.read(lambda reading: self._page(plan, reading))
 
-    def _page(self, plan: Plan, reading: Reading, scrubber: Scrubber) -> api.QuerySpansResponse:
-        found = Search(plan, SPANS, reading, scrubber).run()
+    def _page(self, plan: Plan, reading: Reading) -> api.QuerySpansResponse:
+        found = Search(plan, SPANS, reading, SCRUBBERS[plan.signal]).run()
         page = encode.cut(plan, SPANS, found, LIMITS.max_reply_bytes)
         response = api.QuerySpansResponse(spans=cast("list[api.Span]", page.messages))
         encode.fill(response, plan, found, page)
@@ -131,5 +131,5 @@ def test_attribute_equality(benchmark: BenchmarkFixture, asked: Asked) -> None:
 
 
 def test_what_is_kept(benchmark: BenchmarkFixture, asked: Asked) -> None:
-    found = benchmark(lambda: asked.read(lambda reading: inventory(reading, None, Scrubber(ScrubSettings(), b"0" * 32))))
+    found = benchmark(lambda: asked.read(lambda reading: inventory(reading, None, SCRUBBERS)))
     assert len(found.services[Signal.TRACES]) == len(SERVICES)

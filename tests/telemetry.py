@@ -10,11 +10,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Metric
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Exemplar, Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 START = 1_790_000_000_123_456_789
 SECOND = 1_000_000_000
+DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 
 _MAKERS: dict[type, Callable[[Any], AnyValue]] = {
@@ -185,19 +187,19 @@ def every_metric() -> list[Metric]:
     made.gauge.data_points.add(**common, as_double=-0.0)
     made.gauge.data_points.add(**common | {"flags": 1})
     total = Metric(name="sum", unit="By")
-    total.sum.aggregation_temporality, total.sum.is_monotonic = 2, True
+    total.sum.aggregation_temporality, total.sum.is_monotonic = CUMULATIVE, True
     total.sum.data_points.add(**common, as_double=float("inf"), exemplars=[exemplar])
     delta = Metric(name="delta")
-    delta.sum.aggregation_temporality = 1
+    delta.sum.aggregation_temporality = DELTA
     delta.sum.data_points.add(**common, as_int=0)
     histogram = Metric(name="histogram", unit="ms")
-    histogram.histogram.aggregation_temporality = 1
+    histogram.histogram.aggregation_temporality = DELTA
     histogram.histogram.data_points.add(
         **common, count=2**63 + 5, sum=0.0, min=0.0, max=9.5, bucket_counts=[1, 0, 2**63], explicit_bounds=[0.5, 5]
     )
     histogram.histogram.data_points.add(**common, count=1, exemplars=[exemplar])
     exponential = Metric(name="exponential")
-    exponential.exponential_histogram.aggregation_temporality = 2
+    exponential.exponential_histogram.aggregation_temporality = CUMULATIVE
     exponential.exponential_histogram.data_points.add(
         **common,
         count=7,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -16,6 +17,12 @@ from agent.endpoint import Endpoint
 DEFAULT_TARGET = "127.0.0.1:4319"
 TIMEOUT_SECONDS = 30.0
 """More than the agent's own query.max_duration: it should be the one to say that time is up."""
+
+Request = api.QuerySpansRequest | api.QueryLogsRequest | api.QueryMetricsRequest
+Page = Any
+"""The response of whichever call was made: generated stubs have no types."""
+
+Call = Callable[..., Page]
 
 _LARGEST_REPLY_BYTES = 256 << 20
 _MOST_TRACE_SPANS = 20_000
@@ -61,17 +68,27 @@ def _channel(target: Target, options: list[tuple[str, str | int]]) -> grpc.Chann
     return grpc.secure_channel(str(target.endpoint), credentials, options)
 
 
+def pages(call: Call, request: Request) -> Iterator[Page]:
+    """Page after page of what ``request`` asks for, which is changed on the way."""
+    while True:
+        page = call(request, timeout=TIMEOUT_SECONDS)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
 def whole_trace(stub: rpc.TelemetryQueryStub, trace_id: str) -> api.QuerySpansResponse:
     """Every span of a trace, page after page, as one answer; ``has_more`` when it was cut."""
-    request = api.QuerySpansRequest(trace_id=trace_id, order=api.ORDER_OLDEST)
-    answer: api.QuerySpansResponse = stub.QuerySpans(request, timeout=TIMEOUT_SECONDS)
-    page = answer
-    while page.next_page_token and len(answer.spans) < _MOST_TRACE_SPANS:
-        request.page_token = page.next_page_token
-        page = stub.QuerySpans(request, timeout=TIMEOUT_SECONDS)
+    answer = api.QuerySpansResponse()
+    for page in pages(stub.QuerySpans, api.QuerySpansRequest(trace_id=trace_id, order=api.ORDER_OLDEST)):
+        warnings = [warning for warning in page.warnings if warning not in answer.warnings]
         answer.spans.extend(page.spans)
-        answer.warnings.extend(warning for warning in page.warnings if warning not in answer.warnings)
-    answer.has_more, answer.next_page_token = page.has_more, page.next_page_token
+        answer.warnings.extend(warnings)
+        answer.total_count, answer.total_is_exact = page.total_count, page.total_is_exact
+        answer.has_more, answer.next_page_token = page.has_more, page.next_page_token
+        if len(answer.spans) >= _MOST_TRACE_SPANS:
+            break
     return answer
 
 

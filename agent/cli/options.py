@@ -1,4 +1,4 @@
-"""What can be typed behind a command: the options that several share, and how their values are read."""
+"""What can be typed behind a command: the words an option knows, and how values are read."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import typer
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent.cli.ask import DEFAULT_TARGET, Target
 from agent.endpoint import Endpoint
 from agent.quantity import Duration
 
+LEVELS = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
+"""Where the six ranges of OTLP's severity numbers begin."""
+
+_MAX_SEVERITY = 24
 _MILLISECOND_NS = 1_000_000
 
 
@@ -31,6 +34,23 @@ class Order(enum.StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
     SLOWEST = "slowest"
+
+
+class TimeOrder(enum.StrEnum):
+    """Which log records and data points come first: they have no duration."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class MetricKind(enum.StrEnum):
+    """OTLP's five kinds of metric."""
+
+    GAUGE = "gauge"
+    SUM = "sum"
+    HISTOGRAM = "histogram"
+    EXPONENTIAL_HISTOGRAM = "exponential-histogram"
+    SUMMARY = "summary"
 
 
 class Kind(enum.StrEnum):
@@ -57,6 +77,14 @@ def whole_ms(text: str) -> int:
     if found.ns % _MILLISECOND_NS:
         raise typer.BadParameter('queries count whole milliseconds; write one like "250ms"')
     return found.ns // _MILLISECOND_NS
+
+
+def level(text: str) -> int:
+    """A least severity: OTLP's number, or where a word begins."""
+    number = LEVELS.get(text.lower()) or (int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else 0)
+    if not 1 <= number <= _MAX_SEVERITY:
+        raise typer.BadParameter(f"write {', '.join(LEVELS)}, or OTLP's number, 1 to {_MAX_SEVERITY}")
+    return number
 
 
 def rfc3339(text: str) -> Timestamp:
@@ -88,43 +116,6 @@ def endpoint(given: str | Endpoint) -> Endpoint:
         raise typer.BadParameter(str(error)) from error
 
 
-def target_of(
-    at: Endpoint, ca_file: Path | None, cert_file: Path | None, key_file: Path | None, server_name: str | None
-) -> Target:
-    """Which agent to ask; half a set of TLS options is refused, it would ask in plaintext or as nobody."""
-    if ca_file is None and (cert_file or key_file or server_name):
-        raise typer.BadParameter("give --tls-ca too: without it there is no TLS")
-    if (cert_file is None) != (key_file is None):
-        raise typer.BadParameter("give --tls-cert and --tls-key together")
-    return Target(at, ca_file, cert_file, key_file, server_name)
-
-
-def _file(name: str, meaning: str) -> object:
-    return typer.Option(name, metavar="FILE", help=meaning, exists=True, dir_okay=False, rich_help_panel="Connection")
-
-
-TargetOption = Annotated[
-    Endpoint,
-    typer.Option(
-        "--target",
-        metavar="HOST:PORT",
-        help="The agent's query address.",
-        envvar="CORAL_AGENT__QUERY__ENDPOINT",
-        show_envvar=True,
-        parser=endpoint,
-        rich_help_panel="Connection",
-    ),
-]
-CaOption = Annotated[Path | None, _file("--tls-ca", "Speak TLS; the agent's certificate must come from this authority.")]
-CertOption = Annotated[Path | None, _file("--tls-cert", "Our certificate, PEM.")]
-KeyOption = Annotated[Path | None, _file("--tls-key", "Its private key, PEM.")]
-ServerNameOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-server-name", metavar="NAME", help="The name in the agent's certificate.", rich_help_panel="Connection"
-    ),
-]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="A table for people or JSON for programs.")]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -133,4 +124,12 @@ ConfigOption = Annotated[
         help="Else $CORAL_AGENT_CONFIG, ./coral-agent.toml, /etc/coral/agent.toml, or the defaults.",
     ),
 ]
-TARGET = Endpoint.parse(DEFAULT_TARGET)
+FollowOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow",
+        "-f",
+        help="Print those of the last 10s (else --last), then what comes in, oldest first, until Ctrl-C; JSON is one object "
+        "a line. --order and --limit do not count.",
+    ),
+]

@@ -1,22 +1,17 @@
-"""A page of spans as a table, and the line under it that says what the table leaves out."""
+"""Spans as a table: of one page, or batch after batch as they come in."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 from rich.table import Table
 from rich.text import Text
 
-from agent.cli.text import cell, clock_text, duration_text, moment, safe
+from agent.cli.page import time_texts
+from agent.cli.text import cell, duration_text
 
-_ORDERS = {
-    api.ORDER_UNSPECIFIED: "newest first",
-    api.ORDER_NEWEST: "newest first",
-    api.ORDER_OLDEST: "oldest first",
-    api.ORDER_SLOWEST: "slowest first",
-}
 _STATUSES = {
     api.STATUS_CODE_UNSET: ("-", "dim"),
     api.STATUS_CODE_OK: ("ok", "green"),
@@ -40,22 +35,26 @@ def status_text(span: api.Span) -> Text:
     return cell(f"{word} {span.status_message}" if span.status_message else word, style)
 
 
-def spans_table(answer: api.QuerySpansResponse, zone: dt.tzinfo | None = None) -> Table:
-    """One span a line; a narrow terminal cuts the columns that are not ``no_wrap``, so the trace id stays whole."""
-    times = [moment(span.start_time, zone) for span in answer.spans]
-    days = {time.date() for time in times}
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("START", no_wrap=True)
-    table.add_column("DURATION", justify="right", no_wrap=True)
-    table.add_column("SERVICE", min_width=8)
-    table.add_column("OPERATION", min_width=12)
-    table.add_column("KIND", no_wrap=True)
-    table.add_column("STATUS", max_width=32)
+def spans_table(
+    spans: Sequence[api.Span], zone: dt.tzinfo | None = None, *, is_steady: bool = False, has_header: bool = True
+) -> Table:
+    """One span a line; a narrow terminal cuts the columns that are not ``no_wrap``, so the trace id stays whole.
+
+    With ``is_steady`` the columns are as wide as the terminal makes them, whatever is in them: batches stand under each other.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True, expand=is_steady)
+    table.show_header = has_header
+    table.add_column("START", no_wrap=True, min_width=12)
+    table.add_column("DURATION", justify="right", no_wrap=True, min_width=8)
+    table.add_column("SERVICE", min_width=8, ratio=2 if is_steady else None)
+    table.add_column("OPERATION", min_width=12, ratio=4 if is_steady else None)
+    table.add_column("KIND", no_wrap=True, min_width=8 if is_steady else None)
+    table.add_column("STATUS", max_width=None if is_steady else 32, ratio=3 if is_steady else None)
     table.add_column("TRACE ID", no_wrap=True, min_width=32)
-    for span, time in zip(answer.spans, times, strict=True):
-        start = clock_text(time) if len(days) == 1 else f"{time:%m-%d} {clock_text(time)}"
+    times = time_texts([span.start_time for span in spans], zone)
+    for span, time in zip(spans, times, strict=True):
         table.add_row(
-            start,
+            time,
             duration_text(span.duration_us),
             cell(span.service_name, "cyan"),
             cell(span.operation_name),
@@ -64,20 +63,3 @@ def spans_table(answer: api.QuerySpansResponse, zone: dt.tzinfo | None = None) -
             cell(span.trace_id, "dim"),
         )
     return table
-
-
-def spans_footer(answer: api.QuerySpansResponse, order: api.Order, zone: dt.tzinfo | None = None) -> Text:
-    """How much of how much, in which order, on which day, and how to go on."""
-    if not answer.spans:
-        return Text("no spans match; look further back with --last 1h, or see what is kept: coral-agent info", "yellow")
-    total = f"{answer.total_count:,}" if answer.total_is_exact else f"at least {answer.total_count:,}"
-    first = moment(answer.spans[0].start_time, zone)
-    line = f"showing {len(answer.spans):,} of {total}, {_ORDERS.get(order, '')}; {first:%Y-%m-%d}, UTC{first:%z}"
-    if answer.next_page_token:
-        line += f"; next page: --page-token {answer.next_page_token}"
-    return Text(safe(line), "dim")  # never cut: the token is there to be copied
-
-
-def warning_lines(warnings: Iterable[str]) -> list[Text]:
-    """What the answer leaves out, one a line."""
-    return [Text.assemble(("warning: ", "yellow"), safe(warning)) for warning in warnings]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import re
 import unicodedata
+from collections.abc import Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.text import Text
@@ -26,6 +29,36 @@ def _escaped(character: str) -> str:
 def cell(value: str, style: str = "") -> Text:
     """Untrusted text for a table: escaped, no markup, cut with an ellipsis when there is no room."""
     return Text(safe(value), style=style, overflow="ellipsis", no_wrap=True)
+
+
+_NUMBER = re.compile(r'\{"(?:intValue":"(-?\d+)"|doubleValue":"?([^"}]+)"?|boolValue":(true|false))\}')
+_LONGEST_VALUE = 60
+
+
+def plain(value: str) -> str:
+    """A flat value as a person writes it in a filter: a number or true/false bare, anything else as it is."""
+    match = _NUMBER.fullmatch(value)
+    return next(group for group in match.groups() if group is not None) if match else value
+
+
+def attributes_text(attributes: Mapping[str, str]) -> str:
+    """``key=value`` by key, long values cut: JSON has them whole. Not yet safe."""
+    pairs = ((key, plain(value)) for key, value in sorted(attributes.items()))
+    return " ".join(f"{key}={cut(value, _LONGEST_VALUE)}" for key, value in pairs)
+
+
+def cut(value: str, longest: int) -> str:
+    """At most ``longest`` characters, the last an ellipsis when some were lost."""
+    return value if len(value) <= longest else value[: longest - 1] + "…"
+
+
+def number_text(value: float) -> str:
+    """A whole number in groups of three; any other in four digits."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == round(value) and abs(value) < 1e15:
+        return f"{round(value):,}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def duration_text(duration_us: int) -> str:

@@ -6,13 +6,16 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from agent.endpoint import Endpoint
 from agent.quantity import ByteSize, Duration
 
+_URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
+_ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.*-]*://[^\s/?#,]+")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)*(/\*)?")
 
 
@@ -29,6 +32,46 @@ def at_least(least: Duration | ByteSize) -> AfterValidator:
 
 def _endpoint(value: object) -> Endpoint:
     return value if isinstance(value, Endpoint) else Endpoint.parse(value if isinstance(value, str) else "")
+
+
+def _endpoint_or_off(value: object) -> Endpoint:
+    if value == "":
+        return Endpoint("", 0)
+    try:
+        return _endpoint(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "" for none') from error
+
+
+def _url_path(value: str) -> str:
+    path = value if value.startswith("/") else f"/{value}"
+    if not _URL_PATH.fullmatch(path):
+        raise ValueError("write a path of letters, digits and -._~/, like /v1/traces")
+    return path
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("write origins as browsers say them, like https://app.example.com or https://*.example.com, or *")
+    return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError("write the names of headers, or * for any")
+    return value
+
+
+def _text(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError(f'write it in quotes: "{value}"')  # noqa: TRY004 as pydantic's own errors
+    return value
+
+
+def _not_1_3(value: object) -> object:
+    if value == "1.3":
+        raise ValueError('gRPC cannot refuse TLS 1.2 alone; write "1.2" here: clients that know 1.3 get 1.3')
+    return value
 
 
 def _absolute(value: Path) -> Path:
@@ -59,6 +102,12 @@ def lower(value: object) -> object:
 
 
 EndpointField = Annotated[Endpoint, PlainValidator(_endpoint)]
+EndpointOrOff = Annotated[Endpoint, PlainValidator(_endpoint_or_off)]
+UrlPath = Annotated[str, AfterValidator(_url_path)]
+Origin = Annotated[str, AfterValidator(_origin)]
+HeaderName = Annotated[str, AfterValidator(_header)]
+TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_text)]
+GrpcTlsVersion = Annotated[Literal["1.2"], BeforeValidator(_not_1_3), BeforeValidator(_text)]
 DurationField = Annotated[Duration, PlainValidator(Duration.of)]
 SizeField = Annotated[ByteSize, PlainValidator(ByteSize.of)]
 PathField = Annotated[Path, AfterValidator(_absolute)]

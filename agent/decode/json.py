@@ -7,6 +7,7 @@ What a sender may write, where OTLP's JSON mapping leaves a choice:
 - ``traceId``, ``spanId`` and ``parentSpanId`` are hexadecimal in either case. One that is not (base64, say) must cost its
   record alone: it becomes at most ``_BROKEN_ID_BYTES`` bytes of the text, a length that no id has.
 - Integers are JSON numbers or strings of decimal digits, exact over the whole range of their type; 1e2 is a number, "1e2" not.
+  An ``intValue`` beyond int64 or with a fraction becomes a double: Node writes 1e300 so, and one value must not cost a batch.
 - Enums are integers, unknown ones included, or, as the Collector takes them too, the name of a value.
 - Doubles are numbers, or strings of numbers, "NaN", "Infinity" and "-Infinity". Bytes are base64 in either alphabet.
 - A byte order mark is skipped. Lone surrogates, NaN as a literal and messages deeper than ``MAX_DEPTH`` are malformed.
@@ -24,9 +25,11 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from agent import errors
 from agent.batch import Signal
+from agent.decode.wire import signed_varint, varint, with_length, zigzag
 
 MAX_DEPTH = 100
 """Messages inside each other, the request counted: what protobuf parsers take. Thirty levels of kvlistValue fit."""
@@ -85,26 +88,6 @@ def _where(path: list[str]) -> str:
     return where if len(where) <= 200 else f"{where[:100]}...{where[-97:]}"
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _with_length(tag: bytes) -> Callable[[bytes], bytes]:
-    """Puts a field's tag and length before its octets; short lengths come from a table."""
-    short = [tag + bytes([length]) for length in range(0x80)]
-
-    def prefixed(octets: bytes) -> bytes:
-        length = len(octets)
-        return (short[length] if length < 0x80 else tag + _varint(length)) + octets
-
-    return prefixed
-
-
 def _integer(value: object, low: int, high: int, expected: str) -> int:
     if type(value) is str and _DECIMAL.fullmatch(value):
         value = int(value)
@@ -117,14 +100,6 @@ def _integer(value: object, low: int, high: int, expected: str) -> int:
 
 def _integers(expected: str, low: int, high: int, to_bytes: Callable[[int], bytes]) -> _Make:
     return lambda tag: lambda value, _depth: tag + to_bytes(_integer(value, low, high, expected))
-
-
-def _signed_varint(number: int) -> bytes:
-    return _varint(number & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def _zigzag(number: int) -> bytes:
-    return _varint(number << 1 if number >= 0 else ~number << 1 | 1)
 
 
 def _doubles(tag: bytes) -> _Write:
@@ -149,7 +124,7 @@ def _bools(tag: bytes) -> _Write:
 
 def _texts(expected: str, octets_of: Callable[[str], bytes]) -> _Make:
     def make(tag: bytes) -> _Write:
-        prefixed = _with_length(tag)
+        prefixed = with_length(tag)
 
         def write(value: object, _depth: int) -> bytes:
             if type(value) is not str:
@@ -187,7 +162,7 @@ def _enums(descriptor: EnumDescriptor) -> _Make:
         def write(value: object, _depth: int) -> bytes:
             if type(value) is str:
                 value = numbers.get(value, value)
-            return tag + _signed_varint(_integer(value, *_INT32, expected))
+            return tag + signed_varint(_integer(value, *_INT32, expected))
 
         return write
 
@@ -203,11 +178,11 @@ _SCALARS: dict[int, tuple[int, _Make]] = {
     _FD.TYPE_BOOL: (_VARINT, _bools),
     _FD.TYPE_STRING: (_LENGTH_DELIMITED, _texts("a string", str.encode)),
     _FD.TYPE_BYTES: (_LENGTH_DELIMITED, _texts("a base64 string", _octets_of_base64)),
-    _FD.TYPE_INT32: (_VARINT, _integers("an int32", *_INT32, _signed_varint)),
-    _FD.TYPE_SINT32: (_VARINT, _integers("an int32", *_INT32, _zigzag)),
-    _FD.TYPE_UINT32: (_VARINT, _integers("a uint32", *_UINT32, _varint)),
-    _FD.TYPE_INT64: (_VARINT, _integers("an int64", *_INT64, _signed_varint)),
-    _FD.TYPE_UINT64: (_VARINT, _integers("a uint64", *_UINT64, _varint)),
+    _FD.TYPE_INT32: (_VARINT, _integers("an int32", *_INT32, signed_varint)),
+    _FD.TYPE_SINT32: (_VARINT, _integers("an int32", *_INT32, zigzag)),
+    _FD.TYPE_UINT32: (_VARINT, _integers("a uint32", *_UINT32, varint)),
+    _FD.TYPE_INT64: (_VARINT, _integers("an int64", *_INT64, signed_varint)),
+    _FD.TYPE_UINT64: (_VARINT, _integers("a uint64", *_UINT64, varint)),
     _FD.TYPE_FIXED32: (5, _integers("a uint32", *_UINT32, struct.Struct("<I").pack)),
     _FD.TYPE_FIXED64: (1, _integers("a uint64", *_UINT64, struct.Struct("<Q").pack)),
     _FD.TYPE_SFIXED64: (1, _integers("an int64", *_INT64, struct.Struct("<q").pack)),
@@ -216,7 +191,7 @@ _SCALARS: dict[int, tuple[int, _Make]] = {
 
 
 def _packed(tag: bytes, write_one: _Write) -> _Write:
-    prefixed = _with_length(tag)
+    prefixed = with_length(tag)
     return lambda value, depth: prefixed(_each(value, depth, write_one))
 
 
@@ -245,6 +220,9 @@ class _Message:
         fields = sorted(descriptor.fields, key=lambda field: field.number)
         self._fields = {field.json_name: _field(field, known) for field in fields}
 
+        if descriptor.full_name == AnyValue.DESCRIPTOR.full_name:
+            self._fields["intValue"] = _number(self._fields["intValue"], self._fields["doubleValue"])
+
     def write(self, value: object, depth: int) -> bytes:
         """The message's fields, without tag and length."""
         if type(value) is not dict:
@@ -267,8 +245,18 @@ class _Message:
 
     def as_field(self, tag: bytes) -> _Write:
         """Writes the message as a field."""
-        prefixed, write = _with_length(tag), self.write
+        prefixed, write = with_length(tag), self.write
         return lambda value, depth: prefixed(write(value, depth))
+
+
+def _number(as_integer: _Write, as_double: _Write) -> _Write:
+    def write(value: object, depth: int) -> bytes:
+        beyond = type(value) is float or (type(value) is int and not _INT64[0] <= value <= _INT64[1])
+        if beyond and not (type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT):
+            return as_double(value, depth)
+        return as_integer(value, depth)
+
+    return write
 
 
 def _field(field: FieldDescriptor, known: dict[str, _Message]) -> _Write:
@@ -282,12 +270,12 @@ def _field(field: FieldDescriptor, known: dict[str, _Message]) -> _Write:
         wire_type, make = _LENGTH_DELIMITED, _IDS
     else:
         wire_type, make = _SCALARS[field.type]
-    tag = _varint(field.number << 3 | wire_type)
+    tag = varint(field.number << 3 | wire_type)
     if not field.is_repeated:
         return make(tag)
     if wire_type == _LENGTH_DELIMITED:
         return _repeated(make(tag))
-    return _packed(_varint(field.number << 3 | _LENGTH_DELIMITED), make(b""))
+    return _packed(varint(field.number << 3 | _LENGTH_DELIMITED), make(b""))
 
 
 _MESSAGES: dict[str, _Message] = {}

@@ -55,6 +55,7 @@ class Shape:
     ``scrubbing`` names every column that can hold text or bytes of a sender, with what scrubs it (a test compares it with the
     schema). ``flat`` makes the message of one row, ``otlp`` the request's counterpart of many, ``shorten`` cuts a message that
     alone is larger than a reply may be to about that many bytes, ``text`` is what text search reads.
+    ``repeats`` says whether equal rows are different records: two equal log lines are, two equal spans are one sent twice.
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
@@ -62,6 +63,7 @@ class Shape:
     otlp: Callable[[Sequence[Row]], bytes]
     shorten: Callable[[Row, int], Row]
     text: Callable[[Row], str] = lambda _: ""
+    repeats: bool = True
 
     def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
         """The rows as they may leave; each origin is scrubbed once."""

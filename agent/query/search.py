@@ -63,6 +63,7 @@ class Search:
         self._shape = shape
         self._reading = reading
         self._scrubber = scrubber
+        self._repeated = 0
         self._names = schema.TABLES[plan.signal].names
         self._warnings: list[str] = list(plan.warnings)
         self._sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
@@ -72,6 +73,8 @@ class Search:
         found = self._rechecked() if self._plan.rechecks else self._direct()
         if self._plan.first_total is not None:
             found.total, found.total_is_exact = self._plan.first_total
+        if self._repeated:
+            self._warnings.append(f"{self._repeated} rows equal in every field to another are shown once; total_count has them")
         found.warnings = self._warnings
         return found
 
@@ -94,9 +97,7 @@ class Search:
         plan = self._plan
         after, beyond_end = self._resolve_offset()
         found = Found() if beyond_end else self._fill_page(after)
-        if not found.has_more and not plan.offset:
-            found.total = len(found.rows)
-        elif plan.first_total is None:
+        if plan.first_total is None and (found.has_more or plan.offset):
             found.total = sum(self._count(source) for source in self._sources)
         return found
 
@@ -106,7 +107,11 @@ class Search:
         while True:
             lacking = self._plan.limit - len(found.rows)
             fetched = self._fetch(after, lacking + 1)
-            found.rows += self._distinct(fetched[:lacking], after)
+            rows = fetched[:lacking]
+            shown = self._distinct(rows, after)
+            found.rows += shown
+            found.total += len(rows)
+            self._repeated += len(rows) - len(shown)
             found.has_more = len(fetched) > lacking
             if not found.has_more or len(found.rows) == self._plan.limit:
                 return found
@@ -186,6 +191,8 @@ class Search:
 
     def _distinct(self, rows: Sequence[Row], after: Position | None) -> list[Row]:
         """The rows without those equal in every field to one before them, on this page or at the end of the last."""
+        if self._shape.repeats:
+            return list(rows)
         seen: set[Hashable] = set()
         if after is not None and rows and rows[0][sql.key_column(self._plan)] == after.key:
             seen = {_content(row) for row in self._shown(after)}

@@ -127,6 +127,7 @@ SPANS = Shape(
         "status_message": of_text,
     },
     flat=flat_span,
+    repeats=False,
     otlp=otlp_spans,
     shorten=lambda row, size: shortened(
         row, size, lists=("links", "events", "attributes"), texts=("name", "trace_state", "status_message")

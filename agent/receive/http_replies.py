@@ -7,6 +7,7 @@ import contextlib
 import enum
 from collections.abc import Mapping
 from email.utils import formatdate
+from http import HTTPStatus
 
 import grpc
 from google.protobuf.message import Message
@@ -18,6 +19,14 @@ from agent.batch import Receipt, Signal
 from agent.receive import replies
 from agent.status import RETRY_AFTER_SECONDS, Status, error_status, status_message
 
+_OWN_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.UNIMPLEMENTED,
+    405: grpc.StatusCode.UNIMPLEMENTED,
+    415: grpc.StatusCode.INVALID_ARGUMENT,
+    431: grpc.StatusCode.INVALID_ARGUMENT,
+}
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 << 20
 
@@ -51,9 +60,26 @@ def error(media: Media | None, cause: Exception) -> Response:
 
 
 def plain(media: Media | None, http_code: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An error of HTTP's own: path, method, media type."""
-    code = grpc.StatusCode.INVALID_ARGUMENT if http_code == 415 else grpc.StatusCode.UNIMPLEMENTED
-    return _response(media, http_code, status_message(Status(code, http_code, False, text)), headers)
+    """An error of HTTP's own: path, method, media type, origin."""
+    return _response(media, http_code, _own_status(http_code, text), headers)
+
+
+def raw(http_code: int, text: str) -> bytes:
+    """An answer to what is no request yet, as it goes over the wire: in JSON, since no encoding is known."""
+    body = replies.json_of(_own_status(http_code, text))
+    lines = (
+        f"HTTP/1.1 {http_code} {HTTPStatus(http_code).phrase}",
+        f"content-type: {Media.JSON}",
+        f"content-length: {len(body)}",
+        f"date: {formatdate(usegmt=True)}",
+        "connection: close",
+    )
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _own_status(http_code: int, text: str) -> Message:
+    message: Message = status_message(Status(_OWN_CODES[http_code], http_code, False, text))
+    return message
 
 
 class _ClosingResponse(Response):

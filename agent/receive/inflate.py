@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zlib
 
+import pyarrow as pa
+
 from agent import errors
 
-SUPPORTED = ("identity", "gzip", "deflate")
+SUPPORTED = ("identity", "gzip", "deflate", "zstd")
 
 _STEP_BYTES = 64 << 10
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -15,12 +17,14 @@ _MAX_MEMBERS = 1000
 
 
 def inflated(encoding: str, body: bytes, max_bytes: int) -> bytes:
-    """``body`` without its ``gzip`` or ``deflate`` (zlib) encoding; several gzip members are one body.
+    """``body`` without its ``gzip``, ``deflate`` (zlib) or ``zstd`` encoding; several gzip members or zstd frames are one body.
 
     Raises:
         TooLarge: more than ``max_bytes`` come out.
         MalformedExport: the body is something else, or cut off.
     """
+    if encoding == "zstd":
+        return _zstd_inflated(body, max_bytes)
     inflation = _Inflation(encoding, max_bytes)
     for start in range(0, len(body), _STEP_BYTES):  # a step copies what it leaves over: the whole rest would be quadratic
         inflation.feed(body[start : start + _STEP_BYTES])
@@ -68,6 +72,26 @@ class _Inflation:
             raise too_large(self._max_bytes)
         self._pieces.append(piece)
         return piece
+
+
+def _zstd_inflated(body: bytes, max_bytes: int) -> bytes:
+    """Arrow's stream inflates as far as it is read; libzstd refuses a window over 128 MiB, and touches of it what it fills."""
+    if not body:
+        raise errors.MalformedExport("the body ends in the middle of its zstd data")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
+            while piece := stream.read(_STEP_BYTES):
+                size += len(piece)
+                if size > max_bytes:
+                    raise too_large(max_bytes)
+                pieces.append(piece)
+    except OSError as error:
+        if "Truncated" in str(error):
+            raise errors.MalformedExport("the body ends in the middle of its zstd data") from None
+        raise errors.MalformedExport("the body is not zstd data") from None
+    return b"".join(pieces)
 
 
 def too_large(max_bytes: int) -> errors.TooLarge:

@@ -18,6 +18,7 @@ from agent.endpoint import Endpoint
 from agent.receive import replies
 from agent.receive.receiver import Receiver
 from agent.rpc import abort, bind_server, unlink
+from agent.tls import Certificate
 
 TRANSPORT = "grpc"
 
@@ -56,8 +57,10 @@ class GrpcSettings:
 
 
 @asynccontextmanager
-async def serving_otlp_grpc(settings: GrpcSettings, receiver: Receiver, signals: Collection[Signal]) -> AsyncIterator[int]:
-    """Serves until left, then drains; yields the port (0 for a unix socket).
+async def serving_otlp_grpc(
+    settings: GrpcSettings, receiver: Receiver, signals: Collection[Signal], certificate: Certificate | None = None
+) -> AsyncIterator[int]:
+    """Serves until left, then drains; yields the port (0 for a unix socket). TLS exactly with a ``certificate``.
 
     Raises:
         ConfigError: the endpoint cannot be bound.
@@ -66,7 +69,7 @@ async def serving_otlp_grpc(settings: GrpcSettings, receiver: Receiver, signals:
     for signal in signals:
         export = grpc.unary_unary_rpc_method_handler(_export(receiver, signal))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICES[signal], {"Export": export}),))
-    port = bind_server(server, settings.endpoint, _KEY)
+    port = bind_server(server, settings.endpoint, _KEY, certificate and certificate.grpc_credentials())
     await server.start()
     try:
         yield port

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -19,9 +19,12 @@ from agent.batch import Signal
 from agent.decode.json import protobuf_of_json
 from agent.endpoint import Endpoint
 from agent.receive import http_replies as replies
+from agent.receive.cors import CorsSettings, cors_of
 from agent.receive.http_body import BodyReader
+from agent.receive.http_connection import ConnectionLimits, connections_within
 from agent.receive.receiver import Receiver
-from agent.web import serving_app
+from agent.tls import Certificate
+from agent.web import ServerOptions, serving_app
 
 TRANSPORT = "http"
 
@@ -38,38 +41,45 @@ class HttpSettings:
 
     endpoint: Endpoint
     max_request_body_size: int = 64 << 20
+    paths: Mapping[Signal, str] = field(default_factory=lambda: {signal: f"/v1/{signal}" for signal in Signal})
+    cors: CorsSettings = field(default_factory=CorsSettings)
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     body_timeout_seconds: float = 60
     idle_timeout_seconds: int = 75
     drain_seconds: int = 5
 
 
 @asynccontextmanager
-async def serving_otlp_http(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> AsyncIterator[int]:
-    """Serves until left, then drains; yields the port (0 for a unix socket).
+async def serving_otlp_http(
+    settings: HttpSettings, receiver: Receiver, signals: Collection[Signal], certificate: Certificate | None = None
+) -> AsyncIterator[int]:
+    """Serves until left, then drains; yields the port (0 for a unix socket). TLS exactly with a ``certificate``.
 
     Raises:
         ConfigError: the endpoint cannot be bound.
     """
-    async with serving_app(
-        otlp_http_app(settings, receiver, signals),
-        settings.endpoint,
-        "otlp.http.endpoint",
+    options = ServerOptions(
         timeout_keep_alive=settings.idle_timeout_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
-    ) as address:
+        http=connections_within(settings.connections),
+    )
+    if certificate is not None:
+        context = certificate.ssl_context()
+        options["ssl_context_factory"] = lambda _config, _default: context
+    app = otlp_http_app(settings, receiver, signals)
+    async with serving_app(app, settings.endpoint, "otlp.http.endpoint", **options) as address:
         yield Endpoint.parse(address).port
 
 
 def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> Starlette:
     """The ASGI application, without a server."""
-    routes = [Route(f"/v1/{signal}", _SignalPath(settings, receiver, signal)) for signal in signals]
+    routes = [Route(settings.paths[signal], _SignalPath(settings, receiver, signal)) for signal in signals]
+    text = f"404 page not found, supported: [{', '.join(settings.paths.values())}]"
 
     async def not_found(request: Request, _error: Exception) -> Response:
-        return replies.plain(
-            replies.media_of(request), 404, "404 page not found, supported: [/v1/traces, /v1/logs, /v1/metrics]"
-        )
+        return replies.plain(replies.media_of(request), 404, text)
 
-    app = Starlette(routes=routes, exception_handlers={404: not_found})
+    app = Starlette(routes=routes, exception_handlers={404: not_found}, middleware=cors_of(settings.cors))
     app.router.redirect_slashes = False
     return app
 

@@ -87,7 +87,7 @@ def replay(path: Path) -> Iterator[dict[str, pa.RecordBatch]]:
             raise NotAJournal(f"{path.name} is not a journal of version {schema.VERSION}")
         while len(head := file.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
             mark, crc, body_bytes, raw_bytes = _FRAME_HEADER.unpack(head)
-            if mark != _MARK:
+            if mark != _MARK or body_bytes > path.stat().st_size:  # a damaged size must not be read by
                 return
             body = file.read(body_bytes)
             if len(body) < body_bytes or zlib.crc32(body, zlib.crc32(head[8:])) != crc:

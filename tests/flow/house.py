@@ -79,7 +79,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(directory: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[House]:
+async def house(directory: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[House]:
     """Open the house over ``directory``; ``settings`` are environment names without their prefix."""
     threads = set(threading.enumerate())
     environ = FREE_PORTS | {f"CORAL_AGENT__{name}": value for name, value in settings.items()}

@@ -18,7 +18,7 @@ from tests.telemetry import START, attributes
 SINCE: dict[str, Any] = {"start_time": {"seconds": 1}}
 
 
-@pytest.fixture(params=KITS.values(), ids=KITS.keys())
+@pytest.fixture(params=list(KITS.values()), ids=list(KITS))
 def kit(request: pytest.FixtureRequest) -> Kit:
     kit: Kit = request.param
     return kit

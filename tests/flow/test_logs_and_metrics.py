@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -105,7 +107,7 @@ def test_every_otlp_field_has_a_column(message):
         assert column in table.names, f"{message.DESCRIPTOR.name}.{field.name} would be lost"
 
 
-LOG_FILTERS = {
+LOG_FILTERS: dict[str, tuple[dict[str, Any], set[int]]] = {
     "least severity": ({"min_severity": 13}, {1, 2, 3}),
     "severity of the text alone": ({"min_severity": 17}, {2, 3}),
     "text": ({"text": "needle"}, {4}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -9,10 +11,10 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from tests.flow.house import House, house, ids, in_house
 from tests.telemetry import SECOND, START, attributes, request, span
 
-SINCE = {"start_time": {"seconds": 1}}
+SINCE: dict[str, Any] = {"start_time": {"seconds": 1}}
 
 
-FILTERS = {
+FILTERS: dict[str, tuple[dict[str, Any], set[int]]] = {
     "service": ({"service_name": "payment"}, {10}),
     "service, trimmed and normalised": ({"service_name": " cafe\u0301 "}, {11}),
     "operation": ({"operation_name": "operation 3"}, {3}),
@@ -43,7 +45,7 @@ FILTERS = {
 }
 
 
-def sample() -> list:
+def sample() -> list[Any]:
     def number(n: int, **fields: object):
         return span(n, **{"name": f"operation {n}"} | fields)
 
@@ -235,7 +237,8 @@ def test_a_page_is_cut_before_the_reply_is_too_large_and_a_single_row_is_shorten
         for encoding in (api.ENCODING_FLAT, api.ENCODING_OTLP):
             async with house(tmp_path / str(encoding), QUERY__MAX_REPLY_BYTES="64KiB") as agent:
                 await agent.export(request(*large, huge))
-                token, pages, warnings = "", 0, []
+                token, pages = "", 0
+                warnings: list[str] = []
                 while True:
                     page = await agent.spans(**SINCE, page_token=token, encoding=encoding)
                     assert page.ByteSize() <= 64 * 1024

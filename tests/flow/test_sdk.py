@@ -18,11 +18,11 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.span import TraceState
 from typer.testing import CliRunner
 
-from agent.__main__ import commands
+from agent.cli.commands import commands
 from tests.flow.house import House, house, in_house
 
 START = 1_790_000_000_123_456_789
-ATTRIBUTES = {
+ATTRIBUTES: dict[str, Any] = {
     "string": "1",
     "int": 1,
     "double": 1.0,

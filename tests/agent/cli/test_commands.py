@@ -4,61 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
-from concurrent import futures
 from pathlib import Path
 
 import grpc
 import pytest
 import trustme
 from coral.agent.v1 import telemetry_query_pb2 as api
-from coral.agent.v1 import telemetry_query_pb2_grpc as rpc
-from typer.testing import CliRunner
 
-from agent.cli.commands import commands
+from tests.agent.cli.answering import FixedAgent, started, typed
 from tests.agent.cli.telemetry import TRACE_ID, at, span
-
-
-class FixedAgent(rpc.TelemetryQueryServicer):
-    """Answers what it was given and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[api.QuerySpansRequest] = []
-        self.pages = [api.QuerySpansResponse(spans=[span("a")], total_count=1, total_is_exact=True)]
-        self.kept = api.GetDataInfoResponse(agent_id="node-1", signals=[api.SignalInfo(signal="traces", rows=7)])
-        self.refusal: tuple[grpc.StatusCode, str] | None = None
-
-    def QuerySpans(self, request: api.QuerySpansRequest, context: grpc.ServicerContext) -> api.QuerySpansResponse:  # noqa: N802 gRPC's name
-        self.asked.append(request)
-        if self.refusal:
-            context.abort(*self.refusal)
-        return self.pages[min(len(self.asked), len(self.pages)) - 1]
-
-    def GetDataInfo(self, request: api.GetDataInfoRequest, context: grpc.ServicerContext) -> api.GetDataInfoResponse:  # noqa: N802 gRPC's name
-        return self.kept
-
-
-def started(agent: FixedAgent, bind: Callable[[grpc.Server], int]) -> tuple[grpc.Server, str]:
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    rpc.add_TelemetryQueryServicer_to_server(agent, server)  # type: ignore[no-untyped-call] # generated
-    port = bind(server)
-    server.start()
-    return server, f"127.0.0.1:{port}"
-
-
-@pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[FixedAgent]:
-    found = FixedAgent()
-    server, address = started(found, lambda server: server.add_insecure_port("127.0.0.1:0"))
-    monkeypatch.setenv("CORAL_AGENT__QUERY__ENDPOINT", address)
-    yield found
-    server.stop(None).wait(5)
-
-
-def typed(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(commands, words, env={"COLUMNS": "140"})
-    assert result.exit_code == code, result.output
-    return result.stdout if code == 0 else result.stderr
 
 
 def test_spans_are_a_table_with_a_footer(agent: FixedAgent):
@@ -160,7 +114,7 @@ def test_what_cannot_be_typed_is_refused_with_what_is_right(words: tuple[str, ..
     ],
 )
 def test_a_refusal_is_one_line_of_code_words_and_advice(agent: FixedAgent, code: grpc.StatusCode, advice: str):
-    agent.refusal = (code, "trace_id = 'x':\n\x1b[31m write 32 hexadecimal digits")
+    agent.refusals[0] = (code, "trace_id = 'x':\n\x1b[31m write 32 hexadecimal digits")
 
     (line,) = typed("spans", code=1).splitlines()
 

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.cli.text import cell, clock_text, duration_text, moment, safe, size_text
+from agent.cli.text import attributes_text, cell, clock_text, duration_text, moment, number_text, plain, safe, size_text
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,41 @@ def test_a_moment_is_told_in_the_zone_to_the_millisecond():
 @pytest.mark.parametrize("seconds", [2**62, -(2**62)])
 def test_a_moment_that_no_calendar_holds_is_told_all_the_same(seconds: int):
     assert moment(Timestamp(seconds=seconds), dt.timezone(dt.timedelta(hours=14))).year in (1, 9999)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("1", "1"),
+        ('{"intValue":"-9223372036854775808"}', "-9223372036854775808"),
+        ('{"doubleValue":1.5e-07}', "1.5e-07"),
+        ('{"doubleValue":"NaN"}', "NaN"),
+        ('{"boolValue":true}', "true"),
+        ('{"bytesValue":"AP8="}', '{"bytesValue":"AP8="}'),
+        ('{"intValue":"1"}\n', '{"intValue":"1"}\n'),
+    ],
+)
+def test_a_flat_number_is_shown_as_a_filter_takes_it(value: str, shown: str):
+    assert plain(value) == shown
+
+
+def test_attributes_go_by_key_and_long_values_are_cut():
+    assert attributes_text({"b": "x" * 99, "a": '{"intValue":"1"}'}) == "a=1 b=" + "x" * 59 + "…"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (1234567, "1,234,567"),
+        (-2.0, "-2"),
+        (0.000123456, "0.0001235"),
+        (1234.5678, "1235"),
+        (98765.4, "98,765"),
+        (1e300, "1e+300"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_a_number_is_short(value: float, shown: str):
+    assert number_text(value) == shown

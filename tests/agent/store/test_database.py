@@ -118,7 +118,9 @@ def test_a_quoted_text_is_itself(connection, text):
 
 
 def columns(connection: duckdb.DuckDBPyConnection, alias: str, table: str) -> list[tuple[str, str, str]]:
-    text = "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_catalog = ? AND table_name = ?"
+    text = (
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_catalog = ? AND table_name = ?"
+    )
     return connection.execute(f"{text} ORDER BY ordinal_position", [alias, table]).fetchall()
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConfigError
-from tests.agent.store.keeping import NO_REQUESTS, StoppedClock, batch, flushed, kept_numbers, numbers, opened, reading, selected
+from tests.agent.store.keeping import (
+    NO_REQUESTS,
+    StoppedClock,
+    batch,
+    flushed,
+    kept_numbers,
+    numbers,
+    opened,
+    reading,
+    selected,
+)
 
 
 def modes(directory: Path) -> dict[str, int]:
@@ -97,7 +107,9 @@ def test_arrival_numbers_grow_across_starts_and_when_nothing_is_left(tmp_path):
     assert seen == sorted(set(seen))
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB makes segment files with the process's umask: 0644 in a directory that others may enter")
+@pytest.mark.xfail(
+    strict=True, reason="DuckDB makes segment files with the process's umask: 0644 in a directory that others may enter"
+)
 def test_no_file_in_the_directory_is_for_others_to_read(tmp_path):
     # Bug: mkdir(mode=0o700, exist_ok=True) leaves an existing directory as it is (systemd's StateDirectory= is 0755), journals
     # are 0600, but *.duckdb, its WAL, tmp/ and quarantine's content follow the umask: raw telemetry for every local user.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from agent.batch import Receipt, Signal
 from agent.instruments import Instruments
 from agent.store.duplicates import WINDOW_NS, request_rows
+from agent.store.reader import SegmentUnreadable
 from agent.store.segment import ROW_GROUP, State
 from agent.store.store import Store
 from tests.agent.store.keeping import (
@@ -154,23 +156,35 @@ def test_a_corrupt_sealed_file_is_set_aside_and_counted_and_the_others_are_serve
         assert quarantined(told) == 1, "it is counted once"
 
 
+def rot(file: Path, table: str, column: str) -> None:
+    """Damage the first block that holds a column's values."""
+    with duckdb.connect(str(file), read_only=True) as other:
+        text = "SELECT min(block_id) FROM pragma_storage_info(?) WHERE column_name = ? AND block_id >= 0"
+        ((block,),) = other.execute(text, [table, column]).fetchall()
+    overwrite(file, 3 * 4096 + block * 262_144 + 1000, lambda old: bytes(byte ^ 0xFF for byte in old), 64)
+
+
 @pytest.mark.xfail(strict=True, reason="a file set aside after it was attached is still served, from where it was moved")
 def test_a_file_that_is_set_aside_is_not_served(tmp_path):
     # Bug: _adopt quarantines without detaching and without forgetting what it had read: rows are served until the restart
-    # and gone after it, retention "retires" a path that is not there, and the file lives in quarantine for ever.
-    file = sealed(tmp_path, 0, StoppedClock())
-    with duckdb.connect(str(file)) as other:
-        other.execute("DROP TABLE requests")
-        other.execute("CREATE VIEW requests AS SELECT 1 / 0 AS hash FROM no_such_table") if False else None
-        other.execute("CREATE TABLE requests (other INTEGER)")
-        other.execute("ALTER TABLE requests RENAME TO renamed")
-        other.execute("CREATE TABLE t AS SELECT 1 AS x")
-        other.execute("CREATE VIEW requests AS SELECT error('no') AS hash FROM t")
+    # and gone after it, although only the requests could not be read, and retention "retires" a path that is not there.
     with opened(tmp_path) as (store, _):
-        shown = len(numbers(store))
-        assert shown == (0 if not file.exists() else 100)
-        attached = store.connection.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name LIKE 's!_%' ESCAPE '!'")
-        assert attached.fetchall() == [(len(store.segments),)]
+        receipts = [Receipt(1, {}, random.Random(n).randbytes(400).hex()) for n in range(2000)]
+        store.append([batch(100)], request_rows([n.to_bytes(16, "big") for n in range(2000)], receipts, store.clock.now_ns()))
+        flushed(store, seal=True)
+        file = store.segments[0].file
+    rot(file, "requests", "receipt")
+    with opened(tmp_path) as (store, _):
+        assert len(numbers(store)) == (100 if file.exists() else 0)
+
+
+@pytest.mark.xfail(strict=True, raises=SegmentUnreadable, reason="a damaged block of a partial file is not looked for")
+def test_a_damaged_block_beside_a_whole_journal_costs_nothing(tmp_path):
+    # Bug (rare): the bounds come from the file's metadata, so damage in a block of values is not seen. The journal beside it
+    # holds every row, and is unlinked by the seal. Rebuilding whatever was open at a kill would be simpler and exact.
+    partial(tmp_path)
+    rot(only(tmp_path, "*.duckdb"), "spans", "name")
+    assert kept_numbers(tmp_path) == list(range(ROWS))
 
 
 def test_a_damaged_journal_gives_its_intact_beginning(tmp_path):
@@ -250,7 +264,11 @@ def test_a_journal_that_was_only_created_is_no_loss_either(tmp_path):
         assert quarantined(told) == 0
 
 
+@pytest.mark.xfail(strict=True, reason="a replayed frame's requests and origins keep the whole decompressed frame alive")
 def test_memory_after_a_replay_is_what_the_rows_in_memory_need(tmp_path):
+    # Bug: read_record_batch is zero-copy, so segment.requests (until the seal) and segment.origins (until the segment is
+    # retired) pin every frame's raw bytes: a start holds the whole decompressed journal (512 MiB of zstd, about 3 GiB raw),
+    # although the rows were flushed as they came. Copy both as they are taken.
     partial(tmp_path, 3 * ROW_GROUP)
     before = pa.total_allocated_bytes()
     with opened(tmp_path) as (store, _):

@@ -41,7 +41,11 @@ def test_appending_and_flushing_keep_every_row_once_and_in_order_whatever_the_si
         assert head == arrivals(part)[:moved]
         before = part
         part = part.flushed(moved)
-        assert arrivals(before)[moved:] == arrivals(part) == list(range(part.flushed_below if moved else end - part.tail_rows, end))
+        assert (
+            arrivals(before)[moved:]
+            == arrivals(part)
+            == list(range(part.flushed_below if moved else end - part.tail_rows, end))
+        )
         assert part.tail_rows == len(arrivals(part))
         assert part.bounds.rows == end, "what is in the file still counts"
         assert all(arrival < part.flushed_below for arrival in head)
@@ -57,7 +61,9 @@ def test_batches_in_memory_stay_few(sizes):
         part, end = part.appended(rows, bounds_of(Signal.TRACES, rows)), end + count
     small = [batch.num_rows for batch in part.tail if batch.num_rows <= MERGED_ROWS // 2]
     assert len(part.tail) <= 2 * end / MERGED_ROWS + 14 + len(small) // 2
-    assert all(first + second > MERGED_ROWS or first > 2 * second for first, second in pairwise([b.num_rows for b in part.tail]))
+    assert all(
+        first + second > MERGED_ROWS or first > 2 * second for first, second in pairwise([b.num_rows for b in part.tail])
+    )
 
 
 def test_a_part_that_a_reader_holds_does_not_change():

@@ -1,0 +1,81 @@
+"""Ten mebibytes of one empty thing, which fit into nine kibibytes of gzip, for every thing that OTLP lets a sender repeat."""
+
+from __future__ import annotations
+
+from agent.batch import Signal
+from tests.conformance.wire import field
+
+SIZE = 10 << 20
+_IDS = field(1, b"\x01" * 16) + field(2, b"\x02" * 8)
+_TIME = b"\x19" + (1_790_000_000_000_000_000).to_bytes(8, "little")  # field 3 of a data point
+_NUMBER = b"\x31" + bytes(8)  # as_int
+
+
+def _many(octets: bytes) -> bytes:
+    return octets * (SIZE // len(octets))
+
+
+def _empty(number: int) -> bytes:
+    return _many(field(number, b""))
+
+
+def _value(kind: int) -> bytes:
+    """An attribute whose value is an array (5) or a kvlist (6) of empty things."""
+    return field(1, b"k") + field(2, field(kind, _empty(1)))
+
+
+def _request(scope: bytes, resource: bytes = b"") -> bytes:
+    return field(1, resource + field(2, scope))
+
+
+def _span(more: bytes) -> bytes:
+    return _request(field(2, _IDS + more))
+
+
+def _log(more: bytes) -> bytes:
+    return _request(field(2, b"\x09" + (1_790_000_000_000_000_000).to_bytes(8, "little") + more))
+
+
+def _metric(kind: int, point: bytes, more: bytes = b"") -> bytes:
+    temporality = b"\x10\x02" if kind in {7, 9, 10} else b""
+    return _request(field(2, field(1, b"m") + field(kind, temporality + field(1, _TIME + point)) + more))
+
+
+TRACES, LOGS, METRICS = Signal.TRACES, Signal.LOGS, Signal.METRICS
+REFUSED = {
+    "resources": (TRACES, _empty(1)),
+    "scopes": (TRACES, field(1, _empty(2))),
+    "spans": (TRACES, _request(_empty(2))),
+    "log records": (LOGS, _request(_empty(2))),
+    "metrics": (METRICS, _request(_empty(2))),
+    "gauge points": (METRICS, _request(field(2, field(5, _empty(1))))),
+    "summary points": (METRICS, _request(field(2, field(11, _empty(1))))),
+}
+"""Counted before anything is parsed."""
+
+INSIDE = {
+    "span attributes": (TRACES, _span(_empty(9))),
+    "span events": (TRACES, _span(_empty(11))),
+    "span links": (TRACES, _span(_empty(13))),
+    "array values": (TRACES, _span(field(9, _value(5)))),
+    "kvlist values": (TRACES, _span(field(9, _value(6)))),
+    "event attributes": (TRACES, _span(field(11, _empty(3)))),
+    "resource attributes": (TRACES, _request(field(2, _IDS), field(1, _empty(1)))),
+    "entity references": (TRACES, _request(field(2, _IDS), field(1, _empty(3)))),
+    "scope attributes": (TRACES, _request(field(1, _empty(3)) + field(2, _IDS))),
+    "log attributes": (LOGS, _log(_empty(6))),
+    "array in a body": (LOGS, _log(field(5, field(5, _empty(1))))),
+    "kvlist in a body": (LOGS, _log(field(5, field(6, _empty(1))))),
+    "point attributes": (METRICS, _metric(5, _NUMBER + _empty(7))),
+    "exemplars": (METRICS, _metric(5, _NUMBER + _empty(5))),
+    "bucket counts": (METRICS, _metric(9, field(6, bytes(SIZE)) + field(7, bytes(8)))),
+    "exponential bucket counts": (METRICS, _metric(10, field(8, field(2, bytes(SIZE))))),
+    "quantiles": (METRICS, _metric(11, _empty(6))),
+    "metric metadata": (METRICS, _metric(5, _NUMBER, _empty(12))),
+}
+"""Inside one record, or around it."""
+
+
+def numbered(payload: bytes, number: int) -> bytes:
+    """The same with an unknown field at its end: a request that comes again is not looked at."""
+    return payload + field(15, b"%d" % number)

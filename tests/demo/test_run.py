@@ -1,0 +1,39 @@
+"""The demo: all three signals of both services arrive, one trace goes through both, and nothing is left behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_it_sends_all_three_signals_of_both_services_and_says_what_to_ask(tmp_path: Path):
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "demo.run", "--free-ports", "--seconds", "4"],
+        cwd=ROOT,
+        env={"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for signal in ("traces", "metrics", "logs"):
+        assert re.search(rf"^kept {signal}: .*\bpayments \d", ended.stdout, re.MULTILINE), ended.stdout
+        assert re.search(rf"^kept {signal}: .*\bshop \d", ended.stdout, re.MULTILINE), ended.stdout
+    assert re.search(r"coral-agent trace [0-9a-f]{32} --target 127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+    assert [process.pid for process in psutil.process_iter() if _works_in(process, tmp_path)] == []
+
+
+def _works_in(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return process.environ().get("TMPDIR") == str(directory)
+    except psutil.Error:
+        return False

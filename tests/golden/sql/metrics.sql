@@ -1,0 +1,8 @@
+SELECT metric_name, type, unit, description, count(*) FROM s_1_2_a.points WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND time_ns >= ? AND time_ns < ? GROUP BY metric_name, type, unit, description LIMIT ?
+-- 77
+-- 'checkout'
+-- 'payment'
+-- 'checkout'
+-- 1000000000
+-- 2000000000
+-- 1000
