@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
+_NAMED_NUMBERS = frozenset(("NaN", "Infinity", "-Infinity"))
 
 Json = Any
 """What a JSON document holds; mypy cannot write the recursion without naming each level."""
@@ -72,6 +77,11 @@ def flat(attributes: Iterable[KeyValue]) -> dict[str, str]:
     return result
 
 
+def folded(text: str) -> str:
+    """A text without its case; the Greek S that ends a word is an S like any other."""
+    return text.lower().replace("ς", "σ")
+
+
 def _value_of_json(document: Json) -> AnyValue | None:
     """The AnyValue that OTLP JSON describes, or None when the document is not one."""
     if not isinstance(document, dict) or len(document) != 1:
@@ -79,8 +89,15 @@ def _value_of_json(document: Json) -> AnyValue | None:
     ((kind, content),) = document.items()
     try:
         return _VALUE_OF_KIND[kind](content)
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, DecodeError):
         return None
+
+
+def _one_of(content: Json, *kinds: type) -> Json:
+    """The content when it has one of these types exactly: a bool is no number."""
+    if type(content) not in kinds:
+        raise ValueError("of another type")
+    return content
 
 
 def _required(value: AnyValue | None) -> AnyValue:
@@ -105,9 +122,9 @@ def _kvlist_of_json(content: Json) -> AnyValue:
 
 _VALUE_OF_KIND: dict[str, Callable[[Json], AnyValue]] = {
     "stringValue": lambda c: AnyValue(string_value=c),
-    "boolValue": lambda c: AnyValue(bool_value=c),
-    "intValue": lambda c: AnyValue(int_value=int(c)),
-    "doubleValue": lambda c: AnyValue(double_value=float(c)),
+    "boolValue": lambda c: AnyValue(bool_value=_one_of(c, bool)),
+    "intValue": lambda c: AnyValue(int_value=int(_one_of(c, int, str))),
+    "doubleValue": lambda c: AnyValue(double_value=float(_one_of(c, int, float, str))),
     "bytesValue": lambda c: AnyValue(bytes_value=base64.b64decode(c, validate=True)),
     "arrayValue": _array_of_json,
     "kvlistValue": _kvlist_of_json,
@@ -118,17 +135,10 @@ def _plain_forms(text: str) -> Iterable[AnyValue]:
     """The booleans and numbers that a person means by ``text``."""
     if text in ("true", "false"):
         yield AnyValue(bool_value=text == "true")
-    try:
-        number = int(text)
-    except ValueError:
-        pass
-    else:
-        if -(2**63) <= number < 2**63:
-            yield AnyValue(int_value=number)
-    try:
+    if _INTEGER.fullmatch(text) and -(2**63) <= int(text) < 2**63:
+        yield AnyValue(int_value=int(text))
+    if _NUMBER.fullmatch(text) or text in _NAMED_NUMBERS:
         yield AnyValue(double_value=float(text))
-    except (ValueError, OverflowError):
-        return
 
 
 def values_of_text(text: str) -> list[AnyValue]:

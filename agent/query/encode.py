@@ -55,9 +55,12 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
         message = None if plan.otlp else shape.flat(row)
         size = _size(shape, row, message)
         if size > room and not rows:
-            shown = shape.shorten(row, room // 2)
-            message = None if plan.otlp else shape.flat(shown)
-            size = _size(shape, shown, message)
+            target = room
+            while size > room and target:
+                target //= 2  # flat text can be eleven times as long as its wire bytes
+                shown = shape.shorten(row, target)
+                message = None if plan.otlp else shape.flat(shown)
+                size = _size(shape, shown, message)
             warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
         elif size > room:
             break

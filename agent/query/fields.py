@@ -46,13 +46,18 @@ def order(wanted: api.Order, *, durations: bool) -> Order:
 
 def window(request: Windowed, now_ns: int, default_window_ns: int, *, everything: bool) -> Window:
     """The window of a request: what it says, else the default one, else (``everything``) all that is kept."""
-    start = request.start_time.ToNanoseconds() if request.HasField("start_time") else None
-    end = request.end_time.ToNanoseconds() if request.HasField("end_time") else None
+    start = _clamped(request.start_time.ToNanoseconds()) if request.HasField("start_time") else None
+    end = _clamped(request.end_time.ToNanoseconds()) if request.HasField("end_time") else None
     if start is not None and end is not None and start >= end:
         raise InvalidQuery("start_time must be before end_time: the window [start_time, end_time) is empty")
     if start is None and end is None and not everything:
         start = now_ns - default_window_ns
     return Window(start, end)
+
+
+def _clamped(time_ns: int) -> int:
+    """A Timestamp reaches from the year 1 to 9999, a column only from 1677 to 2262; beyond, nothing is."""
+    return max(-(2**63), min(time_ns, 2**63 - 1))
 
 
 def between(name: str, value: int, low: int, high: int) -> int:

@@ -16,19 +16,23 @@ from agent import values
 from agent.query.rows import Origin, Row
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
+_LONGEST_KEPT = 256
+"""Bytes of an attribute whose text is remembered: with both copies at most 64 MiB, and what is longer hardly repeats."""
 
 
-@lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)
 def _flat_attribute(wire: bytes) -> tuple[str, str]:
     attribute = values.key_value(wire)
     return attribute.key, values.text_of(attribute.value)
+
+
+_remembered = lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)(_flat_attribute)
 
 
 def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
     """Attributes by key in flat text; of duplicate keys the first counts."""
     result: dict[str, str] = {}
     for wire in wires:
-        key, text = _flat_attribute(wire)
+        key, text = _remembered(wire) if len(wire) <= _LONGEST_KEPT else _flat_attribute(wire)
         result.setdefault(key, text)
     return result
 
@@ -69,7 +73,7 @@ def flat_scope(origin: Origin) -> api.Scope:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def resource_attributes(resource: bytes | None) -> dict[str, str]:
     """A Resource's attributes in flat text."""
     try:

@@ -73,6 +73,7 @@ class PageToken:
             raise InvalidQuery(_REFUSED) from error
         numbers = [key, arrival, total, *(bound for bound in (start, end) if bound is not None)]
         sound = all(type(number) is int and -(2**63) <= number < 2**63 for number in numbers) and type(exact) is bool
+        sound = sound and 0 <= total < 2**31
         if not sound or mark != fingerprint.hex():
             raise InvalidQuery(_REFUSED)
         return cls(fingerprint, Window(start, end), Position(key, arrival), (total, exact))

@@ -228,7 +228,7 @@ class Search:
     def _holds(self, row: Row, recheck: Recheck) -> bool:
         """Whether a scrubbed row meets a condition."""
         if recheck.field == "text":
-            return recheck.wanted.lower() in self._shape.text(row).lower()
+            return values.folded(recheck.wanted) in values.folded(self._shape.text(row))
         if recheck.field != "attributes":
             return bool(row[recheck.field] == recheck.wanted)
         wanted = values.values_of_text(recheck.wanted)

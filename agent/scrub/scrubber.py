@@ -69,6 +69,19 @@ def _rules_hash(settings: ScrubSettings) -> str:
     return hashlib.sha256(orjson.dumps(described)).hexdigest()
 
 
+def _is_readable(wire: bytes) -> bool:
+    try:
+        KeyValue.FromString(wire)
+    except DecodeError:
+        return False
+    return True
+
+
+def _readable(wire: bytes) -> bytes:
+    """Bytes that parse: one attribute that does not would make a whole page of OTLP unreadable."""
+    return wire if _is_readable(wire) else key_value(wire).SerializeToString()
+
+
 class Scrubber:
     """Everything that leaves the agent goes through one of these; safe to share between threads."""
 
@@ -95,7 +108,7 @@ class Scrubber:
     def attributes(self, wires: list[bytes]) -> list[bytes]:
         """Attributes without those dropped; the identical list when nothing changes."""
         if self._off or not wires:
-            return wires
+            return wires if all(map(_is_readable, wires)) else [_readable(wire) for wire in wires]
         answers = list(map(self._memo.get, wires))
         if answers.count(None) == len(answers):
             answers = [*self._answers(wires)]
@@ -216,14 +229,14 @@ class Scrubber:
 
     def _message(self, wire: bytes, unreadable: _M, scrub: Callable[[_M, Leaves], None]) -> bytes:
         """A message rewritten by ``scrub``; without unknown fields, which nobody could have scrubbed."""
-        if self._off:
-            return wire
         message = type(unreadable)()
         try:
             message.ParseFromString(wire)
         except DecodeError:
             self._tally.add([("unreadable", "mask")])
             return unreadable.SerializeToString()
+        if self._off:
+            return wire
         message.DiscardUnknownFields()
         scrub(message, Leaves(self.text, self._key_text, self._pairs))
         cleaned = message.SerializeToString()

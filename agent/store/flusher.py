@@ -63,22 +63,28 @@ class Flusher:
                 work = self._work()
             if work is None:
                 return
-            segment, signal = work
+            segment, signal, rows = work
             if signal is None:
                 self._seal(segment)
             else:
-                rows = segment.part(signal).tail_rows
-                self._flush(segment, signal, min(rows // ROW_GROUP, GROUPS_AT_ONCE) * ROW_GROUP)
+                self._flush(segment, signal, rows)
 
-    def _work(self) -> tuple[Segment, Signal | None] | None:
-        """The next whole row group to flush, else the next segment to seal; call it under the lock."""
+    def _work(self) -> tuple[Segment, Signal | None, int] | None:
+        """The next rows to flush, else the next segment to seal; call it under the lock.
+
+        Whole row groups; and all that is there of a signal when rows are so wide that memory fills before a row group does.
+        """
         for segment in self._store.segments:
             for signal, part in segment.parts.items():
                 if part.tail_rows >= ROW_GROUP:
-                    return segment, signal
+                    return segment, signal, min(part.tail_rows // ROW_GROUP, GROUPS_AT_ONCE) * ROW_GROUP
+        if self._store.tail_bytes() > self._store.settings.tail_bytes // 2:
+            widest = max(self._store.segments, key=lambda segment: segment.tail_bytes)
+            signal = max(widest.parts, key=lambda signal: sum(batch.nbytes for batch in widest.parts[signal].tail))
+            return widest, signal, widest.parts[signal].tail_rows
         for segment in self._store.segments:
             if segment.state is State.SEALING and not segment.retired:
-                return segment, None
+                return segment, None, 0
         return None
 
     def _attach(self, segment: Segment) -> None:
@@ -91,12 +97,21 @@ class Flusher:
 
     def _flush(self, segment: Segment, signal: Signal, rows: int) -> None:
         self._attach(segment)
+        self._keep_origins(segment)
         part = segment.part(signal)
         database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(rows))
         with self._store.lock:
             segment.parts[signal] = segment.part(signal).flushed(rows)
             segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
             self._store.changed.notify_all()
+
+    def _keep_origins(self, segment: Segment) -> None:
+        """Origins go before the rows that name them, so that a row in the file can always be shown."""
+        with self._store.lock:
+            new = {value: row for value, row in segment.origins.items() if value not in segment.origins_in_file}
+        if new:
+            database.insert_new_origins(self._connection, segment, pa.Table.from_batches(list(new.values())))
+            segment.origins_in_file |= new.keys()
 
     def _seal(self, segment: Segment) -> None:
         """The rest of the rows, the side tables, a checkpoint; then the journal may go."""
@@ -106,9 +121,7 @@ class Flusher:
                 rows = segment.part(signal).tail_rows
                 if rows:
                     self._flush(segment, signal, rows)
-            if segment.origins:
-                origins = pa.Table.from_batches(list(segment.origins.values()))
-                database.insert_new_origins(self._connection, segment, origins)
+            self._keep_origins(segment)
             if segment.requests:
                 database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
             database.checkpoint(self._connection, segment)

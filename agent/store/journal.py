@@ -76,14 +76,16 @@ def _decode(raw: pa.Buffer) -> dict[str, pa.RecordBatch]:
 
 
 def replay(path: Path) -> Iterator[dict[str, pa.RecordBatch]]:
-    """The intact frames of a journal, in order.
+    """The intact frames of a journal, in order; none of one that was killed before its header was whole.
 
     Raises:
         NotAJournal: the file does not open with this version's header.
     """
     with path.open("rb") as file:
         header = file.read(_FILE_HEADER.size)
-        if len(header) < _FILE_HEADER.size or _FILE_HEADER.unpack(header)[:2] != (MAGIC, schema.VERSION):
+        if len(header) < _FILE_HEADER.size:
+            return
+        if _FILE_HEADER.unpack(header)[:2] != (MAGIC, schema.VERSION):
             raise NotAJournal(f"{path.name} is not a journal of version {schema.VERSION}")
         while len(head := file.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
             mark, crc, body_bytes, raw_bytes = _FRAME_HEADER.unpack(head)

@@ -45,6 +45,7 @@ def _private_directory(directory: Path) -> Iterator[None]:
     """Make the directory, lock it against a second agent, wipe what was spilled."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)  # what is stored is raw, and DuckDB makes its files by the umask
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(

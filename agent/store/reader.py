@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from agent.store.statement import Source, Statement
 from agent.store.store import Store, View
 
 Result = TypeVar("Result")
+
+INTERRUPT_SECONDS = 0.05
 
 
 class SegmentUnreadable(Exception):
@@ -41,7 +44,8 @@ class Reading:
     def cancel(self) -> None:
         """Stop the statement that runs and let no other begin."""
         self._cancelled = True
-        self._cursor.interrupt()
+        with contextlib.suppress(duckdb.ConnectionException):  # the thread has just closed it
+            self._cursor.interrupt()
 
     def close(self) -> None:
         """Let go of the cursor; the thread that used it calls this."""
@@ -123,10 +127,12 @@ class Reader:
         except TimeoutError as error:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
         finally:
-            if not done.done():
+            while not done.done():
+                # Again and again: an interrupt that comes just before a statement begins is lost.
                 reading.cancel()
-                await asyncio.wait([done])
-                done.exception()  # it was interrupted: whatever it says has no reader
+                await asyncio.wait([done], timeout=INTERRUPT_SECONDS)
+            if not done.cancelled():
+                done.exception()  # when it was interrupted, whatever it says has no reader
 
     def _do(self, work: Callable[[Reading], Result], reading: Reading) -> Result:
         try:

@@ -114,9 +114,10 @@ class Recovery:
             if signal is not None:
                 self._take_rows(segment, signal, rows)
         if "origins" in frame:
-            for index, value in enumerate(frame["origins"].column("hash").to_pylist()):
-                segment.origins.setdefault(value, frame["origins"].slice(index, 1))
-        segment.requests.append(frame["requests"])
+            origins = _copied(frame["origins"])
+            for index, value in enumerate(origins.column("hash").to_pylist()):
+                segment.origins.setdefault(value, origins.slice(index, 1))
+        segment.requests.append(_copied(frame["requests"]))
         self.recent.load(frame["requests"], self._now_ns)
 
     def _take_rows(self, segment: Segment, signal: Signal, rows: pa.RecordBatch) -> None:
@@ -141,3 +142,8 @@ class Recovery:
                 path.rename(quarantine / path.name)
         self._instruments.segments_quarantined.inc()
         _log.error("a file could not be read and was set aside", file=paths[0].name, exc_info=error)
+
+
+def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows on their own: as they were read they would keep the whole frame in memory."""
+    return rows.take(pa.arange(0, rows.num_rows))

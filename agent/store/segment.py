@@ -127,6 +127,7 @@ class Segment:
     retired: bool = False
     parts: dict[Signal, Part] = field(default_factory=dict)
     origins: dict[int, pa.RecordBatch] = field(default_factory=dict)
+    origins_in_file: set[int] = field(default_factory=set)
     requests: list[pa.RecordBatch] = field(default_factory=list)
     tail_bytes: int = 0
 

@@ -21,7 +21,7 @@ from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.store import journal
 from agent.store.journal import Journal, JournalFault
-from agent.store.segment import Part, Segment, State, bounds_of, segment_name
+from agent.store.segment import Part, Segment, State, bounds_of, expired, segment_name
 
 SEGMENTS_IN_BUDGET = 16
 """A segment closes early once its journal holds this share of the disk budget, so that the budget retires small pieces."""
@@ -162,9 +162,17 @@ class Store:
         return sum(segment.tail_bytes for segment in self.segments)
 
     def views(self, signal: Signal) -> list[View]:
-        """Every segment as it is now, oldest first: what a query begun now must see."""
+        """Every segment as it is now, oldest first: what a query begun now must see.
+
+        What is past its retention is not shown, even while its segment cannot be retired.
+        """
+        now, retention = self.clock.now_ns(), self.settings.retention_ns
         with self.lock:
-            return [View(segment, segment.part(signal), segment.attached) for segment in self.segments]
+            return [
+                View(segment, segment.part(signal), segment.attached)
+                for segment in self.segments
+                if not expired(segment.closes_ns, retention, now)
+            ]
 
     def used_bytes(self) -> int:
         """Bytes on disk: files, journals, WALs and spilled data."""

@@ -87,15 +87,15 @@ OF_FIELD = {
         **dict.fromkeys(("gauge", "sum", "histogram", "exponential_histogram", "summary"), "type"),
     },
     Sum: {"data_points": "type", "aggregation_temporality": "temporality"},
-    **dict.fromkeys(
-        (NumberDataPoint, HistogramDataPoint, ExponentialHistogramDataPoint, SummaryDataPoint),
-        {
+    **{
+        point: {
             "time_unix_nano": "time_ns",
             "start_time_unix_nano": "start_time_ns",
             "as_int": "int_value",
             "as_double": "double_value",
-        },
-    ),
+        }
+        for point in (NumberDataPoint, HistogramDataPoint, ExponentialHistogramDataPoint, SummaryDataPoint)
+    },
 }
 
 

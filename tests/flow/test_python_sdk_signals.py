@@ -126,9 +126,6 @@ def log_three_equal_lines(provider: LoggerProvider) -> None:
         provider.get_logger("library").emit(timestamp=START, observed_timestamp=START, body="tick")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="query/search.py shows logs that are equal in every field once; the contract says that of spans alone"
-)
 def test_equal_lines_come_back_as_often_as_they_were_logged(tmp_path):
     async def body():
         async with house(tmp_path, SCRUB__PROFILE="off") as agent:
@@ -139,7 +136,6 @@ def test_equal_lines_come_back_as_often_as_they_were_logged(tmp_path):
     in_house(body)
 
 
-@pytest.mark.xfail(strict=True, reason="total_count says 1 on a page that holds all and 3 on a page of one, both times exact")
 def test_an_exact_count_is_the_same_whatever_the_limit(tmp_path):
     async def body():
         async with house(tmp_path, SCRUB__PROFILE="off") as agent:

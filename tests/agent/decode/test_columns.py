@@ -39,7 +39,9 @@ def test_words_are_the_ids_little_endian(ids, before):
 @given(st.lists(st.binary(min_size=16, max_size=16), max_size=9), st.integers(0, 3))
 def test_halves_put_together_are_the_ids(ids, before):
     high, low = halves(sliced(ids, 2 * before))
-    assert [h.to_bytes(8, "little") + n.to_bytes(8, "little") for h, n in zip(high.to_pylist(), low.to_pylist(), strict=True)] == ids
+    assert [
+        h.to_bytes(8, "little") + n.to_bytes(8, "little") for h, n in zip(high.to_pylist(), low.to_pylist(), strict=True)
+    ] == ids
 
 
 @given(st.lists(st.sampled_from([b"", b"\0" * 8, b"\1" * 8, b"\xff" * 8]), max_size=9), st.integers(0, 3))
@@ -95,7 +97,9 @@ def test_attributes_events_and_links_stay_the_sender_s_bytes():
         assert flat.columns.field(field).to_pylist() == [[one.SerializeToString() for one in getattr(sent, field)]]
 
 
-PARTS = st.tuples(st.none() | st.just(b""), st.sampled_from(["", "u", "v"]), st.none() | st.binary(max_size=3), st.text(max_size=3))
+PARTS = st.tuples(
+    st.none() | st.just(b""), st.sampled_from(["", "u", "v"]), st.none() | st.binary(max_size=3), st.text(max_size=3)
+)
 
 
 @given(PARTS, PARTS)
@@ -107,7 +111,9 @@ def test_an_origin_s_hash_stands_for_its_parts_and_for_nothing_else(one, other):
 
 
 def test_parts_cannot_borrow_from_each_other():
-    hashes = {o.hash for o in (origin_of(None, a, b, c) for a, b, c in (("ab", b"", ""), ("a", b"b", ""), ("", b"ab", ""))) if o}
+    hashes = {
+        o.hash for o in (origin_of(None, a, b, c) for a, b, c in (("ab", b"", ""), ("a", b"b", ""), ("", b"ab", ""))) if o
+    }
     hashes |= {o.hash for o in (origin_of(None, "", None, ""), origin_of(b"", "", None, ""), origin_of(None, "", b"", "")) if o}
     assert len(hashes) == 6
 

@@ -14,7 +14,9 @@ NAMES = ("small", "even", "last")
 HINTS = {name: f"that is {name}" for name in NAMES}
 
 
-def flat(numbers: list[int], requests: list[int], scopes: list[int] | None = None, origins: list[Origin | None] | None = None) -> Flat:
+def flat(
+    numbers: list[int], requests: list[int], scopes: list[int] | None = None, origins: list[Origin | None] | None = None
+) -> Flat:
     columns = pa.StructArray.from_arrays([pa.array(numbers, pa.int64())], ["number"])
     return Flat(columns, pa.array(requests, pa.int32()), pa.array(scopes or [0] * len(numbers), pa.int32()), origins or [])
 

@@ -128,7 +128,9 @@ FIELDS = st.fixed_dictionaries(
         "flags": st.integers(0, 2**32 - 1),
         "start_time_unix_nano": st.integers(0, LATEST),
         "end_time_unix_nano": st.integers(0, LATEST),
-        "attributes": st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5), max_size=3).map(attributes),
+        "attributes": st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5), max_size=3).map(
+            attributes
+        ),
         "dropped_links_count": st.integers(0, 2**32 - 1),
     }
 )
@@ -142,6 +144,8 @@ def test_any_valid_spans_are_all_kept_in_order(fields):
     assert [row["name"] for row in found] == [one.name for one in sent]
     for row, one in zip(found, sent, strict=True):
         assert row["trace_id_high"].to_bytes(8, "little") + row["trace_id_low"].to_bytes(8, "little") == one.trace_id
-        assert ("" if row["parent_span_id"] is None else row["parent_span_id"].to_bytes(8, "little")) == (one.parent_span_id or "")
+        assert ("" if row["parent_span_id"] is None else row["parent_span_id"].to_bytes(8, "little")) == (
+            one.parent_span_id or ""
+        )
         assert row["attributes"] == [attribute.SerializeToString() for attribute in one.attributes]
         assert (row["kind"], row["flags"], row["start_time_ns"]) == (one.kind, one.flags, one.start_time_unix_nano)

@@ -108,10 +108,7 @@ def test_no_rows_are_no_bytes():
     assert SPANS.otlp([]) == b""
 
 
-@pytest.mark.xfail(strict=True, reason="with scrub.profile off, bytes that do not parse make a whole OTLP page unreadable")
 def test_one_broken_attribute_does_not_make_a_page_of_otlp_unreadable(tmp_path):
-    # Bug: attributes, events, links and scopes are never validated at the door; the scrubber replaces what does not parse,
-    # but profile "off" passes it on: every reader of that page gets a DecodeError for all its rows.
     sent = request(span(1), span(2)).SerializeToString()
     good = attributes({"k": "vvvv"})[0].SerializeToString()
     message = request(span(1, attributes=attributes({"k": "vvvv"})), span(2))
@@ -134,11 +131,7 @@ def keep_bytes(store: Any, sent: bytes) -> None:
     keep(store, sent=Sent())  # type: ignore[arg-type]  # bytes that protobuf itself would not write
 
 
-@pytest.mark.xfail(strict=True, reason="65,536 attributes of any size stay in memory once they were shown")
 def test_large_attributes_do_not_stay_in_memory_once_they_were_shown():
-    # Bug: _flat_attribute's lru_cache holds wire bytes and text of up to 65,536 attributes whatever their size: 10 KB each
-    # (prompts, stack traces) are 1.3 GB that never go. The scrubber's memo has a bound (MEMO_BYTES); this one and
-    # resource_attributes (1,024 Resources) have none.
     large = [pair.SerializeToString() for pair in attributes({f"k{n}": "x" * 100_000 for n in range(200)})]
     tracemalloc.start()
     try:

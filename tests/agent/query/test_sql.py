@@ -44,7 +44,7 @@ def points(**fields: Any) -> Plan:
     return planner(*OWN, scrubber=OFF).points(api.QueryMetricsRequest(**fields), NOW)
 
 
-NAMES = Names(plan(**{"start_time": {"seconds": 1}, "end_time": {"seconds": 2}}).window, "checkout", OWN)
+NAMES = Names(plan(start_time={"seconds": 1}, end_time={"seconds": 2}).window, "checkout", OWN)
 STEP: dict[str, Any] = {"start_time": {"seconds": 1}, "end_time": {"seconds": 2}, "step": {"seconds": 1}}
 
 STATEMENTS: dict[str, Callable[[Source], Statement]] = {

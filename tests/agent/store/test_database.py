@@ -131,7 +131,7 @@ def test_a_segment_has_every_table_of_the_schema_and_no_key_or_index(connection,
         found = columns(connection, segment.alias, table)
         assert [name for name, _, _ in found] == wanted.names
         assert [nullable == "YES" for _, _, nullable in found] == [field.nullable for field in wanted]
-    assert set(schema.TABLE_NAMES[signal] for signal in schema.TABLES) <= set(TABLES)
+    assert {schema.TABLE_NAMES[signal] for signal in schema.TABLES} <= set(TABLES)
     assert connection.execute("SELECT count(*) FROM duckdb_indexes()").fetchall() == [(0,)]
     kinds = connection.execute("SELECT DISTINCT constraint_type FROM duckdb_constraints()").fetchall()
     assert kinds == [("NOT NULL",)]

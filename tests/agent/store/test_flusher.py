@@ -105,13 +105,7 @@ def test_a_running_flusher_makes_room_and_stops_when_told(tmp_path):
         assert not thread.is_alive()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rows in memory are bounded in bytes but flushed by number: large spans block every export"
-)
 def test_spans_that_fill_the_memory_before_a_row_group_are_flushed_too(tmp_path):
-    # Bug: the writer waits for tail_bytes (128 MiB), the flusher for 30,720 rows. Spans of more than 4.3 kB each (stack
-    # traces, prompts) reach the one long before the other. Then nobody acts: the flusher has no work, the writer refuses
-    # every group with QueueFull, and close_due_segment, which would help, runs only in append() or in an idle second.
     with opened(tmp_path, tail_bytes=1 << 20) as (store, _):
         flusher = Flusher(store)
         thread = threading.Thread(target=flusher.run)
@@ -125,12 +119,8 @@ def test_spans_that_fill_the_memory_before_a_row_group_are_flushed_too(tmp_path)
             flusher.drain()
 
 
-@pytest.mark.xfail(strict=True, reason="a fault that is neither duckdb.Error nor OSError ends the flusher's thread in silence")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_unexpected_fault_does_not_end_the_flusher_in_silence(tmp_path):
-    # Bug: run() catches (duckdb.Error, OSError) only. After MemoryError, pa.ArrowException or a defect of ours the thread is
-    # gone, the process lives on, memory fills and every export is refused until a restart. The writer's run() is the same
-    # for close_due_segment(). "Only an unexpected exception ends the process": this one ends a thread.
     with opened(tmp_path) as (store, _):
         fill(store, 10)
         flusher = Flusher(store)
@@ -156,10 +146,7 @@ def test_an_unexpected_fault_does_not_end_the_flusher_in_silence(tmp_path):
             flusher.drain()
 
 
-@pytest.mark.xfail(strict=True, reason="a segment whose DETACH fails leaves the list before its files are gone")
 def test_a_segment_that_cannot_be_detached_now_is_retired_later(tmp_path):
-    # Bug: retire() takes the segment out of store.segments first; when the detach fails (the loop logs "trying again"),
-    # nobody knows the files any more: they stay on disk, and after a restart they are served again.
     with opened(tmp_path) as (store, _):
         fill(store, 10)
         flushed(store, seal=True)

@@ -94,11 +94,17 @@ def test_a_flipped_bit_anywhere_ends_the_replay_before_its_frame(tmp_path, whole
     assert len(found) == intact
 
 
-@pytest.mark.parametrize("content", [b"", b"CORALJNL", b"x" * 16, b"CORALJNL" + b"\xff" * 8])
+@pytest.mark.parametrize("content", [b"x" * 16, b"CORALJNL" + b"\xff" * 8])
 def test_a_file_without_this_version_s_header_is_no_journal(tmp_path, content):
     (tmp_path / "other.journal").write_bytes(content)
     with pytest.raises(NotAJournal, match=r"other\.journal"):
         list(replay(tmp_path / "other.journal"))
+
+
+@pytest.mark.parametrize("content", [b"", b"CORALJNL"])
+def test_a_journal_killed_before_its_header_was_whole_has_no_frames(tmp_path, content):
+    (tmp_path / "other.journal").write_bytes(content)
+    assert list(replay(tmp_path / "other.journal")) == []
 
 
 def test_a_journal_is_private_to_its_user_and_never_overwrites_another(tmp_path):

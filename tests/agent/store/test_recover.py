@@ -124,11 +124,7 @@ def test_a_file_cut_to_nothing_beside_its_journal_is_rebuilt(tmp_path):
     assert kept_numbers(tmp_path) == list(range(ROWS))
 
 
-@pytest.mark.xfail(strict=True, raises=duckdb.Error, reason="a file that fails after ATTACH stays attached and in the way")
 def test_a_file_that_attaches_but_does_not_answer_beside_its_journal_is_rebuilt(tmp_path):
-    # Bug: _read_file sets attached and may then raise; _rebuild unlinks the file but neither detaches nor clears the flag.
-    # With a row group to flush the start itself fails, as here. Otherwise the seal inserts into the unlinked file and then
-    # unlinks the journal: acknowledged rows are gone at the next start. (attach() failing at CREATE TABLE leaves the alias too.)
     partial(tmp_path)
     with duckdb.connect(str(only(tmp_path, "*.duckdb"))) as other:  # as a version with other columns would have left it
         other.execute("DROP TABLE spans")
@@ -164,10 +160,7 @@ def rot(file: Path, table: str, column: str) -> None:
     overwrite(file, 3 * 4096 + block * 262_144 + 1000, lambda old: bytes(byte ^ 0xFF for byte in old), 64)
 
 
-@pytest.mark.xfail(strict=True, reason="a file set aside after it was attached is still served, from where it was moved")
 def test_a_file_that_is_set_aside_is_not_served(tmp_path):
-    # Bug: _adopt quarantines without detaching and without forgetting what it had read: rows are served until the restart
-    # and gone after it, although only the requests could not be read, and retention "retires" a path that is not there.
     with opened(tmp_path) as (store, _):
         receipts = [Receipt(1, {}, random.Random(n).randbytes(400).hex()) for n in range(2000)]
         store.append([batch(100)], request_rows([n.to_bytes(16, "big") for n in range(2000)], receipts, store.clock.now_ns()))
@@ -209,10 +202,7 @@ def test_a_file_that_is_no_journal_is_set_aside_and_counted(tmp_path):
     assert quarantined(told) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="rows of the file whose origins stood in the lost frames cannot be shown")
 def test_rows_in_the_file_keep_an_origin_when_the_journal_beside_it_is_damaged(tmp_path):
-    # Bug: origins go into the file only at the seal. When the journal is damaged before the frame that brought them, rows of
-    # the file remain without: query.rows.row_of raises KeyError and every query that meets one answers UNAVAILABLE.
     partial(tmp_path)
     overwrite(only(tmp_path, "*.journal"), 200, lambda old: bytes(byte ^ 1 for byte in old))
     with opened(tmp_path) as (store, _), reading(store) as found:
@@ -252,10 +242,7 @@ def test_an_empty_journal_is_no_loss_and_goes(tmp_path):
     assert not list(tmp_path.glob("*.journal"))
 
 
-@pytest.mark.xfail(strict=True, reason="a journal killed before its header was written is reported as data set aside")
 def test_a_journal_that_was_only_created_is_no_loss_either(tmp_path):
-    # Bug (small): kill -9 between open() and the header's fdatasync leaves an empty file; nothing was acknowledged in it, but
-    # the next start says "could not be read", counts a quarantined segment and keeps the file for ever.
     with opened(tmp_path) as (store, _):
         store.append([], NO_REQUESTS)
     only(tmp_path, "*.journal").write_bytes(b"")
@@ -264,11 +251,7 @@ def test_a_journal_that_was_only_created_is_no_loss_either(tmp_path):
         assert quarantined(told) == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a replayed frame's requests and origins keep the whole decompressed frame alive")
 def test_memory_after_a_replay_is_what_the_rows_in_memory_need(tmp_path):
-    # Bug: read_record_batch is zero-copy, so segment.requests (until the seal) and segment.origins (until the segment is
-    # retired) pin every frame's raw bytes: a start holds the whole decompressed journal (512 MiB of zstd, about 3 GiB raw),
-    # although the rows were flushed as they came. Copy both as they are taken.
     partial(tmp_path, 3 * ROW_GROUP)
     before = pa.total_allocated_bytes()
     with opened(tmp_path) as (store, _):
