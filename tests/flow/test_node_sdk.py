@@ -62,17 +62,21 @@ def _node() -> None:
     needs((NODE / "node_modules" / "@opentelemetry").is_dir(), "the Node SDK (make node)")
 
 
-async def sent_by_node(protocol: str, agent: House, *only: str) -> dict[Signal, list[Any]]:
-    """Run the sender; the requests that it says were acknowledged."""
+async def said_by_node(protocol: str, agent: House, *only: str) -> list[dict[str, Any]]:
+    """Run the sender; what it says of the requests that were acknowledged."""
     endpoint = f"http://{agent.listening.otlp_grpc if protocol == 'grpc' else agent.listening.otlp_http}"
     command = ["node", str(NODE / "send.mjs"), protocol, endpoint, *only]
     async with asyncio.timeout(50):
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
         output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def sent_by_node(protocol: str, agent: House) -> dict[Signal, list[Any]]:
+    """The requests that were acknowledged."""
     requests: dict[Signal, list[Any]] = {signal: [] for signal in Signal}
-    for line in output.splitlines():
-        said = json.loads(line)
+    for said in await said_by_node(protocol, agent):
         signal, body = Signal(said["signal"]), base64.b64decode(said["body"])
         kind = WIRES[signal].request
         requests[signal].append(message_of_json(body, kind) if said["encoding"] == "Json" else kind.FromString(body))
@@ -102,7 +106,7 @@ def test_what_the_node_sdk_sends_comes_back_unchanged(tmp_path, protocol):
 def test_a_number_beyond_64_bits_costs_at_most_its_record(tmp_path, protocol):
     async def body():
         async with house(tmp_path) as agent:
-            await sent_by_node(protocol, agent, "large")
+            assert await said_by_node(protocol, agent, "large")
             assert "ordinary" in {row.event_name for row in (await ask(agent, Signal.LOGS)).log_records}
 
     in_house(body)
