@@ -46,10 +46,10 @@ imports: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-## The parts and the whole house under load; results go to bench/results/.
+## The parts and the whole house under load; results go to bench/results/. BENCH="--seconds 5 --spans 0" are options of the latter.
 bench: $(VENV)/.ready
 	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
-	$(BIN)/python -m bench.house
+	$(BIN)/python -m bench.house $(BENCH)
 
 ## An agent, two services that send it telemetry, and what to ask it; until Ctrl-C, or DEMO_SECONDS=20.
 demo: $(VENV)/.ready

@@ -7,18 +7,19 @@ import os
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import TLSVersion
 
-import grpc
 from prometheus_client import CollectorRegistry
 
 from agent import schema
 from agent.admin import serving_admin
 from agent.batch import Signal
 from agent.clock import SECOND_NS, Clock, SystemClock
-from agent.config.model import Config
+from agent.config.model import Config, QueryTls
+from agent.config.otlp import Tls
 from agent.decode.logs import log_decoder
 from agent.decode.points import point_decoder
 from agent.decode.spans import span_decoder
@@ -30,6 +31,7 @@ from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
 from agent.query.settings import QuerySettings
 from agent.receive.admission import Admission
+from agent.receive.cors import CorsSettings
 from agent.receive.otlp_grpc import GrpcSettings, Keepalive, serving_otlp_grpc
 from agent.receive.otlp_http import HttpSettings, serving_otlp_http
 from agent.receive.receiver import Receiver
@@ -41,13 +43,13 @@ from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
 from agent.store.store import StoreSettings
-from agent.store.writer import Decode, Writer, writing
-from agent.tls import mutual_credentials
+from agent.store.writer import Decode, writing
+from agent.tls import Certificate, TlsSettings, certified
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The bound address of every door."""
+    """The bound address of every door; empty for one that stays shut."""
 
     otlp_grpc: str
     otlp_http: str
@@ -78,7 +80,8 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
     """
     instruments = Instruments(CollectorRegistry())
     own = OwnServices.of(config.agent.services)
-    with open_store(_store_settings(config), clock or SystemClock(), instruments) as (store, recent):
+    clock = clock or SystemClock()
+    with open_store(_store_settings(config), clock, instruments) as (store, recent):
         key = _hmac_key(config)
         scrubbers = {signal: Scrubber(_scrub_settings(config), key) for signal in Signal}
         async with AsyncExitStack() as house:
@@ -91,10 +94,16 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             await house.enter_async_context(retiring(store, flusher, instruments))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, own), store, reader, scrubbers, instruments)
-            query = await house.enter_async_context(querying(service, config.query.endpoint, _query_credentials(config)))
+            certificate = await house.enter_async_context(_certified("query", config.query.tls, clock, instruments))
+            credentials = None if certificate is None else certificate.grpc_credentials()
+            query = await house.enter_async_context(querying(service, config.query.endpoint, credentials))
             health = Health({"writer": writer.thread, "flusher": flusher.thread})
             admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, health.fault))
-            otlp_grpc, otlp_http = await house.enter_async_context(_receiving(config, writer, instruments))
+            receiver = Receiver(
+                writer, Admission(config.limits.queue_bytes.bytes), instruments, max_records=config.limits.max_records
+            )
+            otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
+            otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
             health.is_open = True
             ready(Listening(otlp_grpc, otlp_http, query, admin))
             await stop.wait()
@@ -102,27 +111,70 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
 
 
 @asynccontextmanager
-async def _receiving(config: Config, writer: Writer, instruments: Instruments) -> AsyncIterator[tuple[str, str]]:
-    """Both OTLP doors over one Receiver; yields their addresses."""
-    receiver = Receiver(writer, Admission(config.limits.queue_bytes.bytes), instruments, max_records=config.limits.max_records)
-    otlp, signals = config.otlp, tuple(schema.TABLES)
-    grpc_settings = GrpcSettings(
-        endpoint=otlp.grpc.endpoint,
-        max_recv_msg_size_mib=otlp.grpc.max_recv_msg_size_mib,
-        max_concurrent_streams=otlp.grpc.max_concurrent_streams,
+async def _receiving_grpc(config: Config, receiver: Receiver, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
+    """OTLP over gRPC; yields its address, an empty one when it is off."""
+    grpc = config.otlp.grpc
+    if grpc.endpoint.is_off:
+        yield ""
+        return
+    settings = GrpcSettings(
+        endpoint=grpc.endpoint,
+        max_recv_msg_size_mib=grpc.max_recv_msg_size_mib,
+        max_concurrent_streams=grpc.max_concurrent_streams,
         keepalive=Keepalive(
-            time_seconds=otlp.grpc.keepalive.time.seconds,
-            timeout_seconds=otlp.grpc.keepalive.timeout.seconds,
-            min_time_seconds=otlp.grpc.keepalive.min_time.seconds,
-            permit_without_stream=otlp.grpc.keepalive.permit_without_stream,
+            time_seconds=grpc.keepalive.time.seconds,
+            timeout_seconds=grpc.keepalive.timeout.seconds,
+            min_time_seconds=grpc.keepalive.min_time.seconds,
+            permit_without_stream=grpc.keepalive.permit_without_stream,
+            max_connection_age_seconds=grpc.keepalive.max_connection_age.seconds,
+            max_connection_age_grace_seconds=grpc.keepalive.max_connection_age_grace.seconds,
         ),
     )
-    http_settings = HttpSettings(otlp.http.endpoint, otlp.http.max_request_body_size.bytes)
     async with (
-        serving_otlp_grpc(grpc_settings, receiver, signals) as grpc_port,
-        serving_otlp_http(http_settings, receiver, signals) as http_port,
+        _certified("otlp.grpc", grpc.tls, clock, instruments) as certificate,
+        serving_otlp_grpc(settings, receiver, tuple(schema.TABLES), certificate) as port,
     ):
-        yield str(_bound(otlp.grpc.endpoint, grpc_port)), str(_bound(otlp.http.endpoint, http_port))
+        yield str(_bound(grpc.endpoint, port))
+
+
+@asynccontextmanager
+async def _receiving_http(config: Config, receiver: Receiver, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
+    """OTLP over HTTP; yields its address, an empty one when it is off."""
+    http = config.otlp.http
+    if http.endpoint.is_off:
+        yield ""
+        return
+    settings = HttpSettings(
+        endpoint=http.endpoint,
+        max_request_body_size=http.max_request_body_size.bytes,
+        paths={
+            Signal.TRACES: http.traces_url_path,
+            Signal.METRICS: http.metrics_url_path,
+            Signal.LOGS: http.logs_url_path,
+        },
+        cors=CorsSettings(http.cors.allowed_origins, http.cors.allowed_headers, round(http.cors.max_age.seconds)),
+    )
+    async with (
+        _certified("otlp.http", http.tls, clock, instruments) as certificate,
+        serving_otlp_http(settings, receiver, tuple(schema.TABLES), certificate) as port,
+    ):
+        yield str(_bound(http.endpoint, port))
+
+
+def _certified(
+    door: str, tls: Tls | QueryTls | None, clock: Clock, instruments: Instruments
+) -> AbstractAsyncContextManager[Certificate | None]:
+    if tls is None:
+        return certified(None, clock, instruments)
+    settings = TlsSettings(
+        door=door,
+        cert_file=tls.cert_file,
+        key_file=tls.key_file,
+        client_ca_file=tls.client_ca_file,
+        reload_seconds=tls.reload_interval.seconds,
+        min_version=tls.version if isinstance(tls, Tls) else TLSVersion.TLSv1_2,
+    )
+    return certified(settings, clock, instruments)
 
 
 def _bound(endpoint: Endpoint, port: int) -> Endpoint:
@@ -152,11 +204,6 @@ def _query_settings(config: Config, own: OwnServices) -> QuerySettings:
         max_concurrent=query.max_concurrent,
         max_duration_seconds=query.max_duration.ns / SECOND_NS,
     )
-
-
-def _query_credentials(config: Config) -> grpc.ServerCredentials | None:
-    tls = config.query.tls
-    return None if tls is None else mutual_credentials("query.tls", tls.cert_file, tls.key_file, tls.client_ca_file)
 
 
 def _scrub_settings(config: Config) -> ScrubSettings:

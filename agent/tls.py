@@ -105,7 +105,7 @@ class Certificate:
         def newest(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             handshake.context = self._loaded.context
 
-        context.sni_callback = newest  # type: ignore[assignment]  # typeshed has no None for the name of clients that give none
+        context.sni_callback = newest
         return context
 
     def _load(self) -> _Loaded:

@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -37,6 +38,8 @@ class ServerOptions(TypedDict, total=False):
     limit_concurrency: int
     timeout_keep_alive: int
     timeout_graceful_shutdown: int
+    http: type[asyncio.Protocol] | Literal["httptools"]
+    ssl_context_factory: Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]
 
 
 def bind(endpoint: Endpoint, key: str) -> socket.socket:

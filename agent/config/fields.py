@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from agent.endpoint import Endpoint
 from agent.quantity import ByteSize, Duration
@@ -17,6 +17,12 @@ _URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.*-]*://[^\s/?#,]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)*(/\*)?")
+
+
+class Section(BaseModel):
+    """A table: no unknown keys, nothing changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
 
 def at_least(least: Duration | ByteSize) -> AfterValidator:

@@ -38,6 +38,11 @@ class Key:
         return typing.get_origin(self.field.annotation) is tuple
 
     @property
+    def left_out_default(self) -> object:
+        """The default of a key whose table may be left out; None for a key that has none."""
+        return None if self.section is None or self.field.is_required() else self.field.default
+
+    @property
     def machine_default(self) -> str | None:
         """The default in words, when it is the machine's."""
         extra = self.field.json_schema_extra
@@ -121,14 +126,17 @@ def _line(config: BaseModel, key: Key, *, is_sample: bool) -> str:
     if is_sample and key.machine_default:
         return f"# {key.path[-1]} =  # default: {key.machine_default.replace(chr(96), '')}"
     value = value_at(config, key)
-    return f"# {key.path[-1]} =" if value is None else f"{key.path[-1]} = {toml_value(value)}"
+    if value is not None:
+        return f"{key.path[-1]} = {toml_value(value)}"
+    default = key.left_out_default
+    return f"# {key.path[-1]} =" if default is None else f"# {key.path[-1]} = {toml_value(default)}"
 
 
 def reference_table(defaults: BaseModel) -> str:
     """A Markdown table of every key, its default and its meaning."""
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for key in keys_of(type(defaults)):
-        value = value_at(defaults, key)
+        value = key.left_out_default if key.section else value_at(defaults, key)
         default = key.machine_default or ("none" if value is None else f"`{toml_value(value)}`")
         rows.append(f"| `{key.name}` | {default} | {(key.field.description or '').replace('|', chr(92) + '|')} |")
     return "\n".join(rows) + "\n"

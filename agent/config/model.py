@@ -8,80 +8,47 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from agent.config import fields, machine, sources
-from agent.config.fields import DurationField, EndpointField, Name, PathField, PemFile, SizeField, SpiffePattern, at_least
+from agent.config.fields import (
+    DurationField,
+    EndpointField,
+    Name,
+    PathField,
+    PemFile,
+    Section,
+    SizeField,
+    SpiffePattern,
+    at_least,
+)
+from agent.config.otlp import Otlp
 from agent.endpoint import Endpoint
 from agent.quantity import ByteSize, Duration
 
 _SECOND = Duration.of("1s")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
-
-
-class Agent(_Section):
+class Agent(Section):
     """Who this agent is and which services are its own."""
 
     id: Name = fields.machine_key(machine.hostname, "the host's name", "What the colony calls this agent")
     services: tuple[Name, ...] = fields.key((), "The node's own services; others are refused. Empty: every service is")
 
 
-class Keepalive(_Section):
-    """HTTP/2 pings: ours to quiet clients, and how often we bear theirs."""
-
-    time: Annotated[DurationField, at_least(_SECOND)] = fields.key(
-        Duration.of("2h"), "A client that has been silent this long is pinged"
-    )
-    timeout: Annotated[DurationField, at_least(_SECOND)] = fields.key(
-        Duration.of("20s"), "A pinged client that does not answer within this is cut off"
-    )
-    min_time: DurationField = fields.key(Duration.of("10s"), "A client that pings more often than this is cut off")
-    permit_without_stream: bool = fields.key(True, "Whether clients may ping while they send nothing")
-
-
-class OtlpGrpc(_Section):
-    """OTLP over gRPC."""
-
-    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4317), "Where OTLP over gRPC is received")
-    max_recv_msg_size_mib: int = fields.key(64, "The largest request, in MiB, after decompression", ge=1, le=1024)
-    max_concurrent_streams: int = fields.key(64, "Requests at a time per connection", ge=1, le=65536)
-    keepalive: Keepalive = Field(default_factory=Keepalive, description="HTTP/2 pings")
-
-    @property
-    def max_recv_msg_bytes(self) -> int:
-        """The largest request in bytes."""
-        return self.max_recv_msg_size_mib << 20
-
-
-class OtlpHttp(_Section):
-    """OTLP over HTTP."""
-
-    endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4318), "Where OTLP over HTTP is received")
-    max_request_body_size: Annotated[SizeField, at_least(ByteSize(1024))] = fields.key(
-        ByteSize.of("64MiB"), "The largest request body, before and after decompression"
-    )
-
-
-class Otlp(_Section):
-    """The way in."""
-
-    grpc: OtlpGrpc = Field(default_factory=OtlpGrpc, description="OTLP over gRPC")
-    http: OtlpHttp = Field(default_factory=OtlpHttp, description="OTLP over HTTP")
-
-
-class QueryTls(_Section):
+class QueryTls(Section):
     """The query door's certificate, and whose clients it lets in."""
 
     cert_file: PemFile = Field(description="The agent's certificate chain, PEM")
-    key_file: PemFile = Field(description="Its private key, PEM")
+    key_file: PemFile = Field(description="Its private key, PEM, without a password")
     client_ca_file: PemFile = Field(description="The authorities whose client certificates count, PEM")
+    reload_interval: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("10s"), "How often to look whether the files have changed"
+    )
 
 
-class Query(_Section):
+class Query(Section):
     """The way out."""
 
     endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4319), "Where TelemetryQuery answers")
@@ -111,7 +78,7 @@ class Query(_Section):
         return self
 
 
-class Store(_Section):
+class Store(Section):
     """What is kept, where and for how long."""
 
     dir: PathField = fields.machine_key(
@@ -145,7 +112,7 @@ class Store(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(Section):
     """What one request, and all that wait, may hold."""
 
     max_records: int = fields.key(65536, "Spans, data points or log records in one request", ge=1, le=10_000_000)
@@ -162,7 +129,7 @@ def _stage(value: object) -> object:
     return value
 
 
-class Scrub(_Section):
+class Scrub(Section):
     """How personal data is taken out of what leaves."""
 
     profile: Literal["default", "strict", "off"] = fields.key("default", "Which rules: default, strict, or off for none")
@@ -175,13 +142,13 @@ class Scrub(_Section):
     )
 
 
-class Admin(_Section):
+class Admin(Section):
     """Metrics and health."""
 
     endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4320), "Where /metrics, /livez and /readyz answer")
 
 
-class Log(_Section):
+class Log(Section):
     """The agent's own log, on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(fields.lower)] = fields.key(
@@ -257,10 +224,11 @@ class Config(BaseSettings):
         ]
 
     def _requests_that_never_fit(self) -> list[str]:
-        largest = {
-            "otlp.grpc.max_recv_msg_size_mib": ByteSize(self.otlp.grpc.max_recv_msg_bytes),
-            "otlp.http.max_request_body_size": self.otlp.http.max_request_body_size,
-        }
+        largest = {}
+        if not self.otlp.grpc.endpoint.is_off:
+            largest["otlp.grpc.max_recv_msg_size_mib"] = ByteSize(self.otlp.grpc.max_recv_msg_bytes)
+        if not self.otlp.http.endpoint.is_off:
+            largest["otlp.http.max_request_body_size"] = self.otlp.http.max_request_body_size
         return [
             f'limits.queue_bytes = "{self.limits.queue_bytes}": less than {name} lets in; write at least "{size}"'
             for name, size in largest.items()

@@ -36,7 +36,7 @@ _LONG_HEAD = _Refusal(431, "the request's line and headers are too long")
 
 
 def connections_within(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    """uvicorn's protocol with ``limits``; uvicorn makes one object of it per connection."""
+    """Uvicorn's protocol with ``limits``; uvicorn makes one object of it per connection."""
 
     class Connection(_Connection):
         def __init__(

@@ -69,7 +69,8 @@ async def serving_otlp_grpc(
     for signal in signals:
         export = grpc.unary_unary_rpc_method_handler(_export(receiver, signal))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICES[signal], {"Export": export}),))
-    port = bind_server(server, settings.endpoint, _KEY, certificate and certificate.grpc_credentials())
+    credentials = None if certificate is None else certificate.grpc_credentials()
+    port = bind_server(server, settings.endpoint, _KEY, credentials)
     await server.start()
     try:
         yield port

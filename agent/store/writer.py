@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from agent.batch import Batch, Decoded, Export, Receipt, Signal
-from agent.errors import QueueFull
+from agent.errors import AgentError, QueueFull
 from agent.instruments import Instruments
+from agent.status import status_of
 from agent.store.duplicates import RecentRequests, key_of, request_rows
 from agent.store.store import Store
 
@@ -26,6 +27,7 @@ GROUP_BYTES = 8 * 1024 * 1024
 
 TICK_SECONDS = 1.0
 ROOM_SECONDS = 0.5
+TELL_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -50,6 +52,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._stopped = False
+        self._told = -TELL_SECONDS
         self.thread = threading.Thread(target=self.run, name="writer")
 
     async def write(self, export: Export) -> Receipt:
@@ -97,11 +100,19 @@ class Writer:
         try:
             replies = self._settle([waiting.export for waiting in group])
         except Exception as error:  # noqa: BLE001 whatever it is, those who wait must hear of it
-            _log.error("a group could not be written", exc_info=error)
+            self._tell(error)
             replies = [error] * len(group)
         else:
             self._instruments.commit_seconds.observe(time.monotonic() - group[0].since)
         self._loop.call_soon_threadsafe(_answer, group, replies)
+
+    def _tell(self, error: Exception) -> None:
+        """Log a fault: every unexpected one, of those that a retry cures one in ten seconds."""
+        if isinstance(error, AgentError):
+            if time.monotonic() - self._told < TELL_SECONDS:
+                return
+            self._told = time.monotonic()
+        _log.error("a group could not be written", reason=status_of(error).message, exc_info=error)
 
     def _settle(self, exports: Sequence[Export]) -> list[Receipt | Exception]:
         """Keep a group; a reply for each of its exports."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,6 +114,9 @@ def test_what_is_not_toml_is_refused_with_its_place():
     assert "line 1" in message
 
 
+TLS = f'[otlp.{{}}.tls]\ncert_file = "{__file__}"\nkey_file = "{__file__}"\nmin_version = {{}}'
+
+
 ONE_PROBLEM = [
     ("[store]\nretention = 300", 'store.retention = 300: a number has no unit'),
     ('[store]\nretention = "5x"', 'store.retention = "5x": write a number and a unit'),
@@ -131,6 +135,18 @@ ONE_PROBLEM = [
     ('[log]\nlevel = "loud"', 'log.level = "loud": write "debug", "info", "warning" or "error"'),
     ('[admin]\nendpoint = ":4320"', 'admin.endpoint = ":4320": write the host too'),
     ('[admin]\nendpoint = "127.0.0.1:4318"', 'admin.endpoint = "127.0.0.1:4318": also otlp.http.endpoint'),
+    ('[otlp.grpc]\nendpoint = ""\n[otlp.http]\nendpoint = ""', "nothing would be received; write an address for one"),
+    ('[otlp.grpc]\nendpoint = ":4317"', 'otlp.grpc.endpoint = ":4317": write the host too'),
+    ("[otlp.grpc]\nendpoint = false", 'or "" for none'),
+    ('[otlp.http]\nlogs_url_path = "v1/traces"', "two signals on one path"),
+    ('[otlp.http]\nlogs_url_path = "/{x}"', 'otlp.http.logs_url_path = "/{x}": write a path of letters'),
+    ('[otlp.http.cors]\nallowed_origins = ["example.com"]', "write origins as browsers say them"),
+    ('[otlp.http.cors]\nallowed_headers = ["a b"]', "write the names of headers"),
+    ('[otlp.http.tls]\ncert_file = "/dev/null"', "otlp.http.tls.key_file: missing"),
+    (TLS.format("grpc", '"1.3"'), 'otlp.grpc.tls.min_version = "1.3": gRPC cannot refuse TLS 1.2'),
+    (TLS.format("grpc", '"1.1"'), 'otlp.grpc.tls.min_version = "1.1": write "1.2"'),
+    (TLS.format("http", '"1.1"'), 'otlp.http.tls.min_version = "1.1": write "1.2" or "1.3"'),
+    (TLS.format("http", "1.3"), 'write it in quotes: "1.3"'),
     ('[agent]\nid = " "', 'agent.id = " ": write a name'),
     ('[otlp.grpc]\nmax_recv_msg_size_mib = 4096', "otlp.grpc.max_recv_msg_size_mib = 4096: write at most 1024"),
     ('[otlp.grpc.keepalive]\npermit_without_stream = "maybe"', "permit_without_stream = \"maybe\": write true or false"),
@@ -231,3 +247,28 @@ def test_the_sample_file_holds_every_key_with_its_default():
 
 def test_the_reference_lists_every_key_as_the_model_has_it():
     assert (REPOSITORY / "docs/configuration.md").read_text().endswith("\n" + reference_table(Config()))
+
+
+def test_a_door_may_stay_shut_and_says_so_in_what_is_in_force():
+    config = Config.load(written('[otlp.grpc]\nendpoint = ""\nmax_recv_msg_size_mib = 1024'), {})
+
+    assert config.otlp.grpc.endpoint.is_off
+    assert 'endpoint = ""' in effective_toml(config)
+    assert Config.load(written(effective_toml(config), "again.toml"), {}) == config
+    assert Config.load(None, {"CORAL_AGENT__OTLP__HTTP__ENDPOINT": ""}).otlp.http.endpoint.is_off
+
+
+def test_a_path_without_a_slash_gets_one():
+    config = Config.load(written('[otlp.http]\ntraces_url_path = "in/traces"'), {})
+
+    assert config.otlp.http.traces_url_path == "/in/traces"
+
+
+def test_tls_of_the_otlp_doors_is_by_the_collectors_names():
+    tls = Config.load(written(TLS.format("http", '"1.3"') + '\nreload_interval = "1m"'), {}).otlp.http.tls
+
+    assert tls is not None
+    assert (tls.version, tls.reload_interval.seconds, tls.client_ca_file) == (ssl.TLSVersion.TLSv1_3, 60, None)
+    grpc_tls = Config.load(written(TLS.format("grpc", '"1.2"')), {}).otlp.grpc.tls
+    assert grpc_tls is not None
+    assert (grpc_tls.version, grpc_tls.reload_interval.seconds) == (ssl.TLSVersion.TLSv1_2, 10)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 
+import pyarrow as pa
 import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no types published
 
@@ -21,6 +22,7 @@ from tests.agent.receive.recording import SIGNALS, House, run, spans
         ("gzip", gzip.compress),
         ("GZIP", gzip.compress),
         ("deflate", zlib.compress),
+        ("zstd", lambda body: pa.Codec("zstd").compress(body, asbytes=True)),
         ("identity", bytes),
         ("none", bytes),
         ("", bytes),
@@ -48,7 +50,8 @@ def test_gzip_is_taken_for_json_and_in_two_members_and_when_long():
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("zstd", b"x"),
+        ("zstd", b"no zstd"),
+        ("snappy", b"x"),
         ("br", b"x"),
         ("gzip, gzip", gzip.compress(gzip.compress(b"x"))),
         ("gzip", b"no gzip"),
@@ -64,8 +67,8 @@ def test_an_encoding_that_is_not_taken_or_not_true_is_a_bad_request(media, encod
     assert status(response).details[0].Is(error_details_pb2.BadRequest.DESCRIPTOR)
     assert "retry-after" not in response.headers
     assert house.count("refused_spans", transport="http", reason="malformed") == 0
-    if encoding in {"zstd", "br", "gzip, gzip"}:
-        assert "supported: [identity, gzip, deflate]" in status(response).message
+    if encoding in {"snappy", "br", "gzip, gzip"}:
+        assert "supported: [identity, gzip, deflate, zstd]" in status(response).message
 
 
 def test_a_chunked_body_without_a_length_is_taken():

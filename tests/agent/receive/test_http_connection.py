@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,14 +45,20 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize(
     "begun",
-    [b"", b"\r\n", b"POST /v1/tra", b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n", REQUEST + b"POST /v1", REQUEST + b"\r\n"],
+    [b"", b"\r\n", b"POST /v1/tra", b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n"],
 )
-def test_a_head_that_does_not_come_in_time_ends_the_connection(begun):
+@pytest.mark.parametrize("before", [b"", REQUEST])
+def test_a_head_that_does_not_come_in_time_ends_the_connection(before, begun):
     async def test() -> None:
-        async with serving(head_timeout_seconds=0.05) as port, connection(port) as (reader, writer):
-            writer.write(begun)
-            if begun.startswith(REQUEST):
+        some = settings(connections=ConnectionLimits(head_timeout_seconds=0.05), idle_timeout_seconds=1)
+        async with (
+            serving_otlp_http(some, House().receiver, SIGNALS) as port,
+            connection(port) as (reader, writer),
+        ):
+            if before:
+                writer.write(before)
                 assert (await answer(reader))[0] == 200
+            writer.write(begun)
             assert await reader.read() == b""
 
     run(test())
@@ -109,7 +116,7 @@ def test_a_head_that_is_too_long_is_refused(long):
 def test_a_long_body_is_no_long_head_also_when_its_answer_came_before_it():
     async def test() -> None:
         async with serving(max_head_bytes=2000) as port, connection(port) as (reader, writer):
-            for path, expected in ((b"/v1/traces", 400), (b"/v1/nothing", 404)):
+            for path, expected in ((b"/v1/traces", 200), (b"/v1/nothing", 404)):
                 writer.write(head(100_000).replace(b"/v1/traces", path))
                 for _ in range(100):
                     writer.write(b"x" * 1000)
@@ -131,9 +138,8 @@ def test_connections_over_the_cap_are_closed_and_those_within_go_on():
             second.write(REQUEST)
             assert (await answer(reader))[0] == 200
             async with connection(port) as (refused, _):
-                with pytest.raises(ConnectionResetError):
+                with contextlib.suppress(ConnectionResetError):  # the system may say it either way
                     assert await refused.read() == b""
-                    raise ConnectionResetError  # closed, whichever way the system says it
             writer.write(REQUEST)
             assert (await answer(reader))[0] == 200
 

@@ -4,15 +4,22 @@ import gzip
 import tracemalloc
 import zlib
 
+import pyarrow as pa
 import pytest
 
 from agent import errors
 from agent.receive.inflate import inflated
 
+
+def zstd(body: bytes) -> bytes:
+    squeezed: bytes = pa.Codec("zstd").compress(body, asbytes=True)
+    return squeezed
+
+
 BODY = bytes(range(256)) * 1000
 
 
-@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd)])
 @pytest.mark.parametrize("body", [b"", b"a", BODY])
 def test_a_body_comes_out_as_it_went_in(encoding, compress, body):
     assert body == inflated(encoding, compress(body), len(BODY))
@@ -28,6 +35,12 @@ def test_gzip_members_one_after_another_are_one_body():
     assert inflated("gzip", b"".join(map(gzip.compress, [b"one", b"two", b"", BODY])), 1 << 20) == b"onetwo" + BODY
 
 
+def test_zstd_frames_one_after_another_are_one_body():
+    skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+    body = b"".join([zstd(b"one"), skippable, zstd(b"two"), zstd(b""), zstd(BODY)])
+    assert inflated("zstd", body, 1 << 20) == b"onetwo" + BODY
+
+
 def test_deflate_data_has_no_second_member():
     with pytest.raises(errors.MalformedExport, match="goes on after"):
         inflated("deflate", zlib.compress(b"one") * 2, 100)
@@ -39,22 +52,29 @@ def test_a_thousand_members_are_the_most():
         inflated("gzip", gzip.compress(b"a") * 1001, 2000)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 @pytest.mark.parametrize("body", [b"not compressed", b"\x1f\x8b\x08\xff" + b"x" * 40])
 def test_a_body_in_another_encoding_is_malformed(encoding, body):
     with pytest.raises(errors.MalformedExport, match=encoding):
         inflated(encoding, body, 100)
 
 
-def test_garbage_after_a_member_is_malformed():
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd)])
+def test_garbage_after_a_member_is_malformed(encoding, compress):
     with pytest.raises(errors.MalformedExport):
-        inflated("gzip", gzip.compress(b"one") + b"garbage", 100)
+        inflated(encoding, compress(b"one") + b"garbage", 100)
 
 
+def test_zstd_that_asks_for_more_than_128_mib_of_window_is_malformed():
+    with pytest.raises(errors.MalformedExport):
+        inflated("zstd", b"\x28\xb5\x2f\xfd\x00\xff" + b"\x01\0\0", 1 << 20)
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd)])
 @pytest.mark.parametrize("cut", [0, 5, 10, 200, -1])
-def test_a_body_that_is_cut_off_is_malformed(cut):
+def test_a_body_that_is_cut_off_is_malformed(encoding, compress, cut):
     with pytest.raises(errors.MalformedExport, match="in the middle"):
-        inflated("gzip", gzip.compress(BODY)[:cut], 1 << 20)
+        inflated(encoding, compress(BODY)[:cut], 1 << 20)
 
 
 def test_a_checksum_that_does_not_fit_is_malformed():
@@ -64,20 +84,29 @@ def test_a_checksum_that_does_not_fit_is_malformed():
         inflated("gzip", bytes(body), 1 << 20)
 
 
-def test_the_limit_is_inclusive():
-    assert inflated("gzip", gzip.compress(BODY), len(BODY)) == BODY
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd)])
+def test_the_limit_is_inclusive(encoding, compress):
+    assert inflated(encoding, compress(BODY), len(BODY)) == BODY
     with pytest.raises(errors.TooLarge, match=r"otlp\.http\.max_request_body_size"):
-        inflated("gzip", gzip.compress(BODY), len(BODY) - 1)
+        inflated(encoding, compress(BODY), len(BODY) - 1)
 
 
-def test_a_bomb_costs_its_limit_and_no_more():
+def gzip_bomb() -> bytes:
     squeezer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(squeezer.compress(b"\0" * (1 << 20)) for _ in range(256)) + squeezer.flush()
+    return b"".join(squeezer.compress(b"\0" * (1 << 20)) for _ in range(256)) + squeezer.flush()
+
+
+@pytest.mark.parametrize(("encoding", "make"), [("gzip", gzip_bomb), ("zstd", lambda: zstd(b"\0" * (256 << 20)))])
+def test_a_bomb_costs_its_limit_and_no_more(encoding, make):
+    bomb = make()
+    arrow = pa.default_memory_pool()
+    before = arrow.bytes_allocated()
     tracemalloc.start()
     try:
         with pytest.raises(errors.TooLarge):
-            inflated("gzip", bomb, 4 << 20)
+            inflated(encoding, bomb, 4 << 20)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 6 << 20
+    assert arrow.bytes_allocated() - before < 1 << 20

@@ -124,3 +124,12 @@ def test_partial_success_is_200_in_either_encoding():
     wanted = {"partialSuccess": {"rejectedSpans": "1", "errorMessage": "1 span with a bad trace_id"}}
     assert (200, wanted) == (response.status_code, response.json())
     assert house.count("refused_spans", transport="http", reason="bad_id") == 2
+
+
+def test_a_signal_may_have_another_path_and_the_refusal_of_the_usual_one_names_it():
+    paths = {Signal.TRACES: "/in/traces", Signal.METRICS: "/v1/metrics", Signal.LOGS: "/v1/logs"}
+    assert send(House(), spans(1), path="/in/traces", paths=paths).status_code == 200
+    assert send(House(), spans(1), path="/v1/metrics", paths=paths).status_code == 200
+    response = send(House(), spans(1), path="/v1/traces", paths=paths)
+    assert response.status_code == 404
+    assert "supported: [/in/traces, /v1/metrics, /v1/logs]" in status(response).message
