@@ -147,6 +147,7 @@ async def _receiving_http(config: Config, receiver: Receiver, clock: Clock, inst
     settings = HttpSettings(
         endpoint=http.endpoint,
         max_request_body_size=http.max_request_body_size.bytes,
+        max_reading_bytes=config.limits.queue_bytes.bytes,
         paths={
             Signal.TRACES: http.traces_url_path,
             Signal.METRICS: http.metrics_url_path,

@@ -59,7 +59,7 @@ def places_of_exceptions(_logger: Any, _name: str, event: EventDict) -> EventDic
     if isinstance(error, BaseException):
         # The event loop writes the exception's text behind the first line of its message.
         event["event"] = str(event.get("event", "")).partition("\n")[0]
-        event["exception"] = " caused by ".join(_place(cause) for cause in _causes(error))
+        event["raised"] = " caused by ".join(_place(cause) for cause in _causes(error))
     return event
 
 

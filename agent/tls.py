@@ -54,6 +54,7 @@ class _Loaded:
 
     stamp: _Stamp
     not_after: datetime
+    roots: bytes | None
     configuration: grpc.ServerCertificateConfiguration
     context: ssl.SSLContext
 
@@ -73,13 +74,15 @@ class Certificate:
         self._not_after = instruments.tls_not_after_seconds.labels(settings.door)
         self._fault = ""
         self._loaded = self._load()
+        self._new_roots_seconds = 0.0
+        """When other authorities came; 0 while they are those of the start."""
 
     def refresh(self) -> None:
         """Takes up files that have changed; keeps what there is, counts and logs when they cannot be served."""
         try:
             if not self._fault and _stamp(self._settings) == self._loaded.stamp:
                 return
-            self._loaded = self._load()
+            loaded = self._load()
         except Exception as error:  # noqa: BLE001  # whatever it is, the old certificate goes on being served
             self._failures.inc()
             fault = error.message if isinstance(error, ConfigError) else type(error).__name__
@@ -88,6 +91,9 @@ class Certificate:
             self._fault = fault
             return
         self._fault = ""
+        if loaded.roots != self._loaded.roots:
+            self._new_roots_seconds = self._clock.now_ns() / SECOND_NS
+        self._loaded = loaded
         _log.info("a certificate was reloaded", door=self._settings.door, not_after=self._loaded.not_after.isoformat())
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
@@ -102,11 +108,18 @@ class Certificate:
         """For an HTTP server: the callback comes at each handshake, before any certificate is shown, with or without a name."""
         context = self._loaded.context
 
-        def newest(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        def newest(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
+            if handshake.session_reused and self._is_outdated(handshake.session):
+                return ssl.ALERT_DESCRIPTION_BAD_CERTIFICATE
             handshake.context = self._loaded.context
+            return None
 
         context.sni_callback = newest
         return context
+
+    def _is_outdated(self, session: ssl.SSLSession | None) -> bool:
+        """Whether a TLS 1.2 client was let in by authorities that count no more: a resumed session is not verified again."""
+        return session is None or session.time <= self._new_roots_seconds
 
     def _load(self) -> _Loaded:
         loaded = _load(self._settings, datetime.fromtimestamp(self._clock.now_ns() / SECOND_NS, UTC))
@@ -152,7 +165,7 @@ def _load(settings: TlsSettings, now: datetime) -> _Loaded:
     if _stamp(settings) != stamp:
         raise ConfigError(f"{settings.door}.tls: the files changed while they were read; try again")
     configuration = grpc.ssl_server_certificate_configuration([(private_key, chain)], roots)
-    return _Loaded(stamp, leaf.not_valid_after_utc, configuration, context)
+    return _Loaded(stamp, leaf.not_valid_after_utc, roots, configuration, context)
 
 
 def _stamp(settings: TlsSettings) -> _Stamp:

@@ -38,9 +38,14 @@ class Origin:
     scope_schema_url: str
 
 
-@lru_cache(maxsize=4096)
 def origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, scope_url: str) -> Origin | None:
-    """The Origin of these parts, or None when the Resource's bytes are not a Resource."""
+    """The Origin of these parts, or None when the Resource's bytes are not a Resource; small ones are remembered."""
+    if sum(map(len, (resource or b"", resource_url, scope or b"", scope_url))) > _LONGEST_KEPT:
+        return _origin_of(resource, resource_url, scope, scope_url)
+    return _remembered_origin(resource, resource_url, scope, scope_url)
+
+
+def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, scope_url: str) -> Origin | None:
     digest = hashlib.blake2b(digest_size=8)
     for part in (resource, resource_url.encode(), scope, scope_url.encode()):
         digest.update(b"-" if part is None else b"%d:" % len(part))
@@ -51,6 +56,12 @@ def origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, sc
         return None
     service = services.normal(name) or services.UNKNOWN_SERVICE
     return Origin(int.from_bytes(digest.digest(), "little"), service, resource, resource_url, scope, scope_url)
+
+
+_LONGEST_KEPT = 16_384
+"""Bytes of an origin that is remembered: with 2,048 of them at most 32 MiB."""
+
+_remembered_origin = lru_cache(maxsize=2048)(_origin_of)
 
 
 @dataclass(frozen=True, slots=True)

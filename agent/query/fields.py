@@ -13,7 +13,8 @@ from agent.errors import InvalidQuery
 from agent.query.page import PageToken, Window, fingerprint_of
 
 MILLISECOND_NS = SECOND_NS // 1000
-MAX_OFFSET = 1_000_000
+MAX_OFFSET = 100_000
+"""Every skipped row is looked at: a page_token skips for nothing."""
 
 Request = TypeVar("Request", api.QuerySpansRequest, api.QueryLogsRequest, api.QueryMetricsRequest)
 Windowed = api.QuerySpansRequest | api.QueryLogsRequest | api.QueryMetricsRequest | api.ListNamesRequest

@@ -13,6 +13,7 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
 from agent import values
+from agent.clock import SECOND_NS
 from agent.query.rows import Origin, Row
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
@@ -50,7 +51,7 @@ def optional_trace_id_bytes(row: Row) -> bytes:
 def set_time(message: Timestamp, time_ns: int) -> None:
     """Set a time that 0 leaves unset."""
     if time_ns:
-        message.FromNanoseconds(time_ns)
+        message.seconds, message.nanos = divmod(time_ns, SECOND_NS)
 
 
 def span_id_bytes(word: int | None) -> bytes:
@@ -58,6 +59,7 @@ def span_id_bytes(word: int | None) -> bytes:
     return b"" if word is None else word.to_bytes(8, "little")
 
 
+@lru_cache(maxsize=128)
 def flat_scope(origin: Origin) -> api.Scope:
     """A row's scope as a message."""
     try:

@@ -13,6 +13,9 @@ from agent.query import sql
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 
+MAX_SERVICES = 1000
+"""Of each signal, by name: the whole answer stays far below what clients accept; the totals count all."""
+
 
 @dataclass(slots=True)
 class Kept:
@@ -60,8 +63,9 @@ def inventory(reading: Reading, own: tuple[str, ...] | None, scrubbers: Mapping[
 def _signal(signal: Signal, services: Mapping[str, Kept], bytes_per_row: float) -> api.SignalInfo:
     total = Kept()
     message = api.SignalInfo(signal=signal)
-    for name, kept in sorted(services.items()):
+    for kept in services.values():
         total.add(kept.rows, kept.earliest_ns, kept.latest_ns)
+    for name, kept in sorted(services.items())[:MAX_SERVICES]:
         service = message.services.add(service_name=name, rows=kept.rows, bytes=round(kept.rows * bytes_per_row))
         service.earliest_time.FromNanoseconds(kept.earliest_ns)
         service.latest_time.FromNanoseconds(kept.latest_ns)

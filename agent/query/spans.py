@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
+from agent.clock import SECOND_NS
 from agent.query.flat import flat_attributes, flat_scope, resource_attributes, span_id_bytes, trace_id_bytes
 from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_text, shortened
 
@@ -72,8 +73,9 @@ def flat_span(row: Row) -> api.Span:
         resource_schema_url=origin.resource_schema_url,
         position=row["arrival"],
     )
-    span.start_time.FromNanoseconds(row["start_time_ns"])
-    span.end_time.FromNanoseconds(row["start_time_ns"] + row["duration_ns"])
+    start, end = row["start_time_ns"], row["start_time_ns"] + row["duration_ns"]
+    span.start_time.seconds, span.start_time.nanos = divmod(start, SECOND_NS)
+    span.end_time.seconds, span.end_time.nanos = divmod(end, SECOND_NS)
     return span
 
 

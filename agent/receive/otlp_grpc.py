@@ -94,7 +94,7 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", _ms(keepalive.time_seconds)),
         ("grpc.keepalive_timeout_ms", _ms(keepalive.timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", int(keepalive.permit_without_stream)),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", _ms(keepalive.min_time_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _ms(keepalive.min_time_seconds)),
         ("grpc.max_connection_age_ms", _ms(keepalive.max_connection_age_seconds)),
         ("grpc.max_connection_age_grace_ms", _ms(keepalive.max_connection_age_grace_seconds)),
     ]

@@ -20,7 +20,7 @@ from agent.decode.json import protobuf_of_json
 from agent.endpoint import Endpoint
 from agent.receive import http_replies as replies
 from agent.receive.cors import CorsSettings, cors_of
-from agent.receive.http_body import BodyReader
+from agent.receive.http_body import BodyBudget, BodyReader, BodyShare
 from agent.receive.http_connection import ConnectionLimits, connections_within
 from agent.receive.receiver import Receiver
 from agent.tls import Certificate
@@ -41,6 +41,7 @@ class HttpSettings:
 
     endpoint: Endpoint
     max_request_body_size: int = 64 << 20
+    max_reading_bytes: int = 256 << 20
     paths: Mapping[Signal, str] = field(default_factory=lambda: {signal: f"/v1/{signal}" for signal in Signal})
     cors: CorsSettings = field(default_factory=CorsSettings)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -73,7 +74,8 @@ async def serving_otlp_http(
 
 def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> Starlette:
     """The ASGI application, without a server."""
-    routes = [Route(settings.paths[signal], _SignalPath(settings, receiver, signal)) for signal in signals]
+    budget = BodyBudget(settings.max_reading_bytes)
+    routes = [Route(settings.paths[signal], _SignalPath(settings, receiver, signal, budget)) for signal in signals]
     text = f"404 page not found, supported: [{', '.join(settings.paths.values())}]"
 
     async def not_found(request: Request, _error: Exception) -> Response:
@@ -87,10 +89,11 @@ def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collectio
 class _SignalPath:
     """One signal's path, as an ASGI application: Starlette hands it every method."""
 
-    def __init__(self, settings: HttpSettings, receiver: Receiver, signal: Signal) -> None:
+    def __init__(self, settings: HttpSettings, receiver: Receiver, signal: Signal, budget: BodyBudget) -> None:
         self._receiver = receiver
         self._signal = signal
         self._body = BodyReader(settings.max_request_body_size, settings.body_timeout_seconds)
+        self._budget = budget
         self._conversion = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,15 +116,16 @@ class _SignalPath:
             text = "415 unsupported media type, supported: [application/json, application/x-protobuf]"
             return replies.plain(media, 415, text)
         try:
-            payload = await self._payload(request, media)
+            with self._budget.share() as share:
+                payload = await self._payload(request, media, share)
         except Exception as error:
             if not isinstance(error, ClientDisconnect):
                 self._receiver.refuse(self._signal, TRANSPORT, error)
             raise
         return replies.success(media, self._signal, await self._receiver.take(self._signal, TRANSPORT, payload))
 
-    async def _payload(self, request: Request, media: replies.Media) -> bytes:
-        body = await self._body.read(request)
+    async def _payload(self, request: Request, media: replies.Media, share: BodyShare) -> bytes:
+        body = await self._body.read(request, share)
         if media is replies.Media.PROTOBUF:
             return body
         if len(body) <= _INLINE_JSON_BYTES:

@@ -100,6 +100,9 @@ class Flusher:
         self._keep_origins(segment)
         part = segment.part(signal)
         database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(rows))
+        if rows % ROW_GROUP and segment.state is State.OPEN:
+            # Less than a row group goes through DuckDB's own log: there wide rows would take 400 times their place in the file.
+            database.checkpoint(self._connection, segment)
         with self._store.lock:
             segment.parts[signal] = segment.part(signal).flushed(rows)
             segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
-from agent.errors import DeadlinePassed, StoreUnavailable
+from agent.errors import DeadlinePassed, TooLarge
 from agent.store.segment import Bounds
 from agent.store.statement import Source, Statement
 from agent.store.store import Store, View
@@ -82,7 +82,7 @@ class Reading:
         except duckdb.InterruptException as error:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
         except duckdb.OutOfMemoryException as error:
-            raise StoreUnavailable("the query needs more memory than queries may have; narrow it") from error
+            raise TooLarge("the query needs more memory than queries may have; narrow the window or add a filter") from error
         except duckdb.Error as error:
             if self._views[source.segment].segment.retired:
                 return []

@@ -32,7 +32,7 @@ def retire(store: Store, flusher: Flusher) -> None:
     for segment in sealed[: over_budget(sizes, store.settings.max_bytes - rest)]:
         flusher.retire(segment, "budget")
     for path in (store.settings.directory / QUARANTINE).glob("*_*_*"):
-        if expired(times_in(path.name)[1], store.settings.retention_ns, now):
+        if expired(times_in(path.name.partition(".")[0])[1], store.settings.retention_ns, now):
             path.unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ changes nothing for that reader, since it still asks the file only for arrivals 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -160,6 +161,10 @@ class Segment:
         return sum(part.bounds.rows for part in self.parts.values())
 
 
+_NAME = re.compile(r"[0-9]{20}_[0-9]{20}_[0-9a-f]{8}", re.ASCII)
+"""It becomes part of SQL."""
+
+
 def segment_name(opened_ns: int, closes_ns: int, nonce: str) -> str:
     """A name that is never reused and tells both times; ``nonce`` keeps two segments of one instant apart."""
     return f"{opened_ns:020d}_{closes_ns:020d}_{nonce}"
@@ -171,6 +176,8 @@ def times_in(name: str) -> tuple[int, int]:
     Raises:
         ValueError: it is not one.
     """
+    if not _NAME.fullmatch(name):
+        raise ValueError("not the name of a segment")
     opened, closes, _ = name.split("_")
     return int(opened), int(closes)
 

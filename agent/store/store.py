@@ -6,6 +6,7 @@ of a segment happens under ``lock`` and swaps immutable parts, so nobody waits f
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Sequence
@@ -176,7 +177,7 @@ class Store:
 
     def used_bytes(self) -> int:
         """Bytes on disk: files, journals, WALs and spilled data."""
-        return sum(file_bytes(path) for path in self.settings.directory.rglob("*"))
+        return sum(file_bytes(Path(folder, name)) for folder, _, names in os.walk(self.settings.directory) for name in names)
 
 
 def file_bytes(path: Path) -> int:

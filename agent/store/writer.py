@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import queue
 import threading
 import time
@@ -101,7 +102,7 @@ class Writer:
             replies = self._settle([waiting.export for waiting in group])
         except Exception as error:  # noqa: BLE001 whatever it is, those who wait must hear of it
             self._tell(error)
-            replies = [error] * len(group)
+            replies = [copy.copy(error) for _ in group]  # each waiter raises its own
         else:
             self._instruments.commit_seconds.observe(time.monotonic() - group[0].since)
         self._loop.call_soon_threadsafe(_answer, group, replies)

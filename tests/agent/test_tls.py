@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -55,10 +56,10 @@ class House:
         return x509.load_pem_x509_certificates(self.files.cert_file.read_bytes())[0]
 
 
-def shaken(server: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
+def shaken(server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLObject:
     """The client's end after a handshake in memory, without the network."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    ours = client.wrap_bio(to_client, to_server, server_hostname="localhost", session=session)
     theirs = server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(4):
         for end in (ours, theirs):
@@ -66,6 +67,9 @@ def shaken(server: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
                 end.do_handshake()
             except ssl.SSLWantReadError:
                 continue
+    for end in (theirs, ours):  # without a goodbye the session would not be kept
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.unwrap()
     return ours
 
 
@@ -192,6 +196,25 @@ def test_new_authorities_count_from_the_next_handshake_on(tmp_path):
         shaken(context, clients[1])
         with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
             shaken(context, clients[0])
+
+
+def test_a_session_is_resumed_as_long_as_the_authorities_that_let_it_in_count(tmp_path):
+    house = House(tmp_path, mutual=True)
+    certificate = house.certificate()
+    context = certificate.ssl_context()
+    client = client_context(CA, CA.issue_cert("client.localhost"))
+    client.maximum_version = ssl.TLSVersion.TLSv1_2  # under 1.3 no session is kept
+    session = shaken(context, client).session
+    assert shaken(context, client, session).session_reused
+    house.files.write(CA)
+    certificate.refresh()
+    assert shaken(context, client, session).session_reused
+
+    house.files.write(CA, OTHER)
+    certificate.refresh()
+
+    with pytest.raises(ssl.SSLError):
+        shaken(context, client, session)
 
 
 def test_the_watcher_takes_up_what_changes_and_ends_with_its_door(tmp_path):

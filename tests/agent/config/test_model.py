@@ -142,7 +142,7 @@ ONE_PROBLEM = [
     ('[otlp.http]\nlogs_url_path = "/{x}"', 'otlp.http.logs_url_path = "/{x}": write a path of letters'),
     ('[otlp.http.cors]\nallowed_origins = ["example.com"]', "write origins as browsers say them"),
     ('[otlp.http.cors]\nallowed_headers = ["a b"]', "write the names of headers"),
-    ('[otlp.http.tls]\ncert_file = "/dev/null"', "otlp.http.tls.key_file: missing"),
+    (f'[otlp.http.tls]\ncert_file = "{__file__}"', "otlp.http.tls.key_file: missing"),
     (TLS.format("grpc", '"1.3"'), 'otlp.grpc.tls.min_version = "1.3": gRPC cannot refuse TLS 1.2'),
     (TLS.format("grpc", '"1.1"'), 'otlp.grpc.tls.min_version = "1.1": write "1.2"'),
     (TLS.format("http", '"1.1"'), 'otlp.http.tls.min_version = "1.1": write "1.2" or "1.3"'),

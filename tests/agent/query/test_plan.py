@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.clock import MINUTE_NS
 from agent.errors import InvalidQuery
 from agent.query import sql
+from agent.query.fields import MAX_OFFSET
 from agent.query.page import PageToken, Position
 from agent.query.plan import Limits, Plan
 from agent.store.statement import Statement
@@ -52,7 +53,7 @@ REQUESTS = st.fixed_dictionaries(
         "kind": st.integers(-5, 9),
         "order": st.sampled_from([0, 1, 2, 3]),
         "limit": st.integers(0, 2**31 - 1),
-        "offset": st.integers(0, 1_000_000),
+        "offset": st.integers(0, MAX_OFFSET),
         "encoding": st.integers(0, 2),
         "start_time": st.fixed_dictionaries({"seconds": st.integers(0, 10**9)}),
         "end_time": st.fixed_dictionaries({"seconds": st.integers(10**9 + 1, 2 * 10**9)}),

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import zlib
 
+import httpx
 import pyarrow as pa
 import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no types published
@@ -147,5 +148,30 @@ def test_a_body_that_trickles_is_cut_off_with_an_answer_that_lets_it_come_again(
             writer.close()
             await writer.wait_closed()
         assert house.count("refused_spans", transport="http", reason="deadline_passed") == 0
+
+    run(test())
+
+
+def test_bodies_that_are_being_read_have_a_budget_and_one_over_it_is_told_to_come_again():
+    async def test() -> None:
+        house = House()
+        some = settings(max_request_body_size=1000, max_reading_bytes=1000)
+        async with serving_otlp_http(some, house.receiver, SIGNALS) as port, httpx.AsyncClient(trust_env=False) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            body = spans(1, name="x" * 900)
+            writer.write(head(len(body), "expect: 100-continue"))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
+            writer.write(body[:900])
+            url = f"http://127.0.0.1:{port}/v1/traces"
+            response = await client.post(url, content=spans(5), headers={"content-type": PROTOBUF})
+            while response.status_code == 200:  # the server has not read the first body's bytes yet
+                response = await client.post(url, content=spans(5), headers={"content-type": PROTOBUF})
+            assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+            assert "limits.queue_bytes" in status(response).message
+            writer.write(body[900:])
+            assert (await reader.readuntil(b"HTTP/1.1 200 ")).endswith(b"200 ")
+            assert (await client.post(url, content=spans(5), headers={"content-type": PROTOBUF})).status_code == 200
+            writer.close()
+        assert house.count("refused_spans", transport="http", reason="queue_full") == 0
 
     run(test())
