@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,20 +48,17 @@ class Page:
 def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
     """As many rows as fit ``max_bytes``, at least one."""
     room = max_bytes - ENVELOPE_BYTES
+    warnings = list(found.warnings)
+    if plan.otlp:
+        otlp = shape.otlp(found.rows)  # nearly always all of it fits: then no row is measured by itself
+        if len(otlp) <= room:
+            return Page([], otlp, _last(plan, found, found.rows), found.has_more, warnings)
     rows: list[Row] = []
     messages: list[Message] = []
-    warnings = list(found.warnings)
     for row in found.rows:
-        shown = row
-        message = None if plan.otlp else shape.flat(row)
-        size = _size(shape, row, message)
+        shown, message, size = row, *_measured(plan, shape, row)
         if size > room and not rows:
-            target = room
-            while size > room and target:
-                target //= 2  # flat text can be eleven times as long as its wire bytes
-                shown = shape.shorten(row, target)
-                message = None if plan.otlp else shape.flat(shown)
-                size = _size(shape, shown, message)
+            shown, message, size = _shortened(plan, shape, row, room)
             warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
         elif size > room:
             break
@@ -69,15 +67,33 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
         if message is not None:
             messages.append(message)
     was_cut = len(rows) < len(found.rows)
-    last = Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
-    if found.resume is not None and not was_cut:
-        last = found.resume
+    last = _last(plan, found, rows)
     return Page(messages, shape.otlp(rows) if plan.otlp else b"", last, found.has_more or was_cut, warnings)
 
 
-def _size(shape: Shape, row: Row, message: Message | None) -> int:
+def _last(plan: Plan, found: Found, rows: Sequence[Row]) -> Position | None:
+    """Where the next page begins."""
+    if found.resume is not None and len(rows) == len(found.rows):
+        return found.resume
+    return Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
+
+
+def _measured(plan: Plan, shape: Shape, row: Row) -> tuple[Message | None, int]:
+    """A row's flat message (None for OTLP) and the bytes that it takes."""
+    message = None if plan.otlp else shape.flat(row)
     size = len(shape.otlp([row])) if message is None else message.ByteSize()
-    return size + FRAMING_BYTES
+    return message, size + FRAMING_BYTES
+
+
+def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, Message | None, int]:
+    """A row cut until it fits: flat text can be eleven times as long as its wire bytes."""
+    target = room
+    while True:
+        target //= 2
+        shown = shape.shorten(row, target)
+        message, size = _measured(plan, shape, shown)
+        if size <= room or not target:
+            return shown, message, size
 
 
 def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:

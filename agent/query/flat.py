@@ -59,7 +59,6 @@ def span_id_bytes(word: int | None) -> bytes:
     return b"" if word is None else word.to_bytes(8, "little")
 
 
-@lru_cache(maxsize=128)
 def flat_scope(origin: Origin) -> api.Scope:
     """A row's scope as a message."""
     try:
@@ -75,7 +74,6 @@ def flat_scope(origin: Origin) -> api.Scope:
     )
 
 
-@lru_cache(maxsize=128)
 def resource_attributes(resource: bytes | None) -> dict[str, str]:
     """A Resource's attributes in flat text."""
     try:

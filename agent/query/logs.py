@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
@@ -40,9 +41,18 @@ def body_text(row: Row) -> str:
         return values.UNREADABLE
 
 
+@lru_cache(maxsize=128)
+def _of_origin(origin: Origin) -> api.LogRecord:
+    """What the records of one origin have in common."""
+    return api.LogRecord(
+        resource_attributes=resource_attributes(origin.resource),
+        scope=flat_scope(origin),
+        resource_schema_url=origin.resource_schema_url,
+    )
+
+
 def flat_log(row: Row) -> api.LogRecord:
     """The flat LogRecord of a scrubbed row."""
-    origin: Origin = row["origin"]
     record = api.LogRecord(
         service_name=row["service_name"],
         severity_number=row["severity_number"],
@@ -55,11 +65,9 @@ def flat_log(row: Row) -> api.LogRecord:
         event_name=row["event_name"],
         flags=row["flags"],
         dropped_attributes_count=row["dropped_attributes_count"],
-        resource_attributes=resource_attributes(origin.resource),
-        scope=flat_scope(origin),
-        resource_schema_url=origin.resource_schema_url,
         position=row["arrival"],
     )
+    record.MergeFrom(_of_origin(row["origin"]))
     if row["time_source"] == TimeSource.RECORD:
         record.time.FromNanoseconds(row["time_ns"])
     set_time(record.observed_time, row["observed_time_ns"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -63,9 +64,18 @@ def _exemplar(wire: bytes) -> api.Exemplar:
     return message
 
 
+@lru_cache(maxsize=128)
+def _of_origin(origin: Origin) -> api.DataPoint:
+    """What the points of one origin have in common."""
+    return api.DataPoint(
+        resource_attributes=resource_attributes(origin.resource),
+        scope=flat_scope(origin),
+        resource_schema_url=origin.resource_schema_url,
+    )
+
+
 def flat_point(row: Row) -> api.DataPoint:
     """The flat DataPoint of a scrubbed row."""
-    origin: Origin = row["origin"]
     point = api.DataPoint(
         **{name: row[name] for name in (*_METRIC, *_NUMBERS, "int_value", "double_value") if row[name] is not None},
         service_name=row["service_name"],
@@ -79,11 +89,9 @@ def flat_point(row: Row) -> api.DataPoint:
         exemplars=[_exemplar(wire) for wire in row["exemplars"]],
         flags=row["flags"],
         metadata=flat_attributes(row["metadata"]),
-        resource_attributes=resource_attributes(origin.resource),
-        scope=flat_scope(origin),
-        resource_schema_url=origin.resource_schema_url,
         position=row["arrival"],
     )
+    point.MergeFrom(_of_origin(row["origin"]))
     point.time.FromNanoseconds(row["time_ns"])
     set_time(point.start_time, row["start_time_ns"])
     return point

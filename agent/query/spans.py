@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
@@ -46,9 +47,18 @@ def _link(wire: bytes) -> api.Link:
     )
 
 
+@lru_cache(maxsize=128)
+def _of_origin(origin: Origin) -> api.Span:
+    """What the spans of one origin have in common: merged in, it costs a fifth of being set field by field."""
+    return api.Span(
+        resource_attributes=resource_attributes(origin.resource),
+        scope=flat_scope(origin),
+        resource_schema_url=origin.resource_schema_url,
+    )
+
+
 def flat_span(row: Row) -> api.Span:
     """The flat Span of a scrubbed row."""
-    origin: Origin = row["origin"]
     span = api.Span(
         trace_id=trace_id_bytes(row).hex(),
         span_id=span_id_bytes(row["span_id"]).hex(),
@@ -65,14 +75,12 @@ def flat_span(row: Row) -> api.Span:
         links=[_link(wire) for wire in row["links"]],
         flags=row["flags"],
         trace_state=row["trace_state"],
-        resource_attributes=resource_attributes(origin.resource),
-        scope=flat_scope(origin),
         dropped_attributes_count=row["dropped_attributes_count"],
         dropped_events_count=row["dropped_events_count"],
         dropped_links_count=row["dropped_links_count"],
-        resource_schema_url=origin.resource_schema_url,
         position=row["arrival"],
     )
+    span.MergeFrom(_of_origin(row["origin"]))
     start, end = row["start_time_ns"], row["start_time_ns"] + row["duration_ns"]
     span.start_time.seconds, span.start_time.nanos = divmod(start, SECOND_NS)
     span.end_time.seconds, span.end_time.nanos = divmod(end, SECOND_NS)
