@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?=
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check setup node bench demo proto requirements format lint imports types clean
+.PHONY: run test check conformance setup node bench demo proto requirements format lint imports types clean
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -45,6 +45,10 @@ imports: $(VENV)/.ready
 
 types: $(VENV)/.ready
 	$(BIN)/mypy
+
+## The checklist of an OTLP receiver, item by item: what holds, and the reason where it cannot.
+conformance: $(VENV)/.ready
+	CORAL_CONFORMANCE_MUTANTS=20000 CORAL_CONFORMANCE_EXAMPLES=200 $(BIN)/python -m tests.conformance.report
 
 ## The parts and the whole house under load; results go to bench/results/. BENCH="--seconds 5 --spans 0" are options of the latter.
 bench: $(VENV)/.ready

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
@@ -73,4 +75,9 @@ def _asking(config: Config, addresses: Mapping[str, str]) -> list[str]:
     options = "" if target == "127.0.0.1:4319" else f" --target {target}"
     if config.query.tls is not None:
         options += " --tls-ca CA.pem --tls-cert CERT.pem --tls-key KEY.pem"
-    return [f"coral-agent spans --last 5m{options}", f"coral-agent info{options}"]
+    return [f"{_program()} spans --last 5m{options}", f"{_program()} info{options}"]
+
+
+def _program() -> str:
+    """How this program is typed: by its name where that is on the PATH, else by its path."""
+    return "coral-agent" if shutil.which("coral-agent") or not sys.argv[0].endswith("coral-agent") else sys.argv[0]

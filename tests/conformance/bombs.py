@@ -68,12 +68,22 @@ INSIDE = {
     "kvlist in a body": (LOGS, _log(field(5, field(6, _empty(1))))),
     "point attributes": (METRICS, _metric(5, _NUMBER + _empty(7))),
     "exemplars": (METRICS, _metric(5, _NUMBER + _empty(5))),
-    "bucket counts": (METRICS, _metric(9, field(6, bytes(SIZE)) + field(7, bytes(8)))),
+    "buckets and bounds": (METRICS, _metric(9, field(6, bytes(SIZE // 9 + 1)) + field(7, bytes(SIZE // 9 * 8)))),
     "exponential bucket counts": (METRICS, _metric(10, field(8, field(2, bytes(SIZE))))),
     "quantiles": (METRICS, _metric(11, _empty(6))),
     "metric metadata": (METRICS, _metric(5, _NUMBER, _empty(12))),
 }
 """Inside one record, or around it."""
+
+
+JSON_BOMBS = {
+    "attributes": b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%s","spanId":"%s","attributes":[%s]}]}]}]}'
+    % (b"01" * 16, b"02" * 8, b",".join([b"{}"] * 1_300_000)),
+    "spans": b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % b",".join([b"{}"] * 1_300_000),
+    "one long text": b'{"resourceSpans":[{"schemaUrl":"%s"}]}' % (b"x" * SIZE),
+    "arrays": b"[" + b"[]," * 1_300_000 + b"[]]",
+}
+"""Just under the cap on brackets and commas."""
 
 
 def numbered(payload: bytes, number: int) -> bytes:

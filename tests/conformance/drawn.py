@@ -85,7 +85,9 @@ def _may(field: FieldDescriptor, depth: int) -> bool:
 
 
 def _field(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
-    particular = _PARTICULAR.get(f"{field.containing_type.name}.{field.name}")
+    kind = field.containing_type
+    assert kind is not None
+    particular = _PARTICULAR.get(f"{kind.name}.{field.name}")
     one: st.SearchStrategy[Any]
     if particular is not None:
         one = particular

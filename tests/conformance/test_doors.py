@@ -54,9 +54,16 @@ def test_an_id_in_upper_and_in_lower_case_is_one_id_and_base64_is_none(tmp_path)
 
 def test_what_the_node_sdk_writes_without_need_is_taken(tmp_path):
     written: dict[str, Any] = {
-        **{"traceId": TRACE_ID, "spanId": "eee19b7ec3c1b174", "name": "node", "kind": 1, "status": {"code": 0}},
-        **{"droppedAttributesCount": 0, "droppedEventsCount": 0, "droppedLinksCount": 0, "attributes": [], "events": []},
-        **{"links": [], "startTimeUnixNano": "1790000000123456789", "endTimeUnixNano": "1790000000123456790", "flags": 257},
+        "traceId": TRACE_ID,
+        "spanId": "eee19b7ec3c1b174",
+        "name": "node",
+        "kind": 1,
+        "status": {"code": 0},
+        **dict.fromkeys(("droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"), 0),
+        **{name: [] for name in ("attributes", "events", "links")},
+        "startTimeUnixNano": "1790000000123456789",
+        "endTimeUnixNano": "1790000000123456790",
+        "flags": 257,
     }
 
     async def body():

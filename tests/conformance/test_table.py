@@ -13,7 +13,7 @@ TABLE = read()
 NUMBERS = [item.number for item in TABLE]
 
 
-def tests_in(path: str) -> set[str]:
+def named_in(path: str) -> set[str]:
     """The tests of a file as pytest names them: functions, and methods behind their class."""
     module = ast.parse((ROOT / path).read_text())
     found = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
@@ -50,5 +50,5 @@ def test_every_test_that_is_named_exists():
         for test in item.tests:
             path, _, name = test.partition("::")
             named[path].add(name)
-    missing = {f"{path}::{name}" for path, names in named.items() for name in names - tests_in(path)}
+    missing = {f"{path}::{name}" for path, names in named.items() for name in names - named_in(path)}
     assert not missing
