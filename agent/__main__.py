@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
@@ -34,7 +33,6 @@ def run(
     """Run the agent until SIGTERM or SIGINT."""
     effective = loaded(config, {} if data_dir is None else {"store": {"dir": data_dir}})
     set_up_logging(effective.log)
-    os.umask(0o077)  # what is stored is raw: for this user alone
     problems: list[str] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -43,7 +43,7 @@ from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
 from agent.store.store import StoreSettings
-from agent.store.writer import Decode, writing
+from agent.store.writer import Decode, Writer, writing
 from agent.tls import Certificate, TlsSettings, certified
 
 
@@ -88,7 +88,11 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             flusher = await house.enter_async_context(flushing(store))
             decoders: dict[Signal, Decode] = {
                 decoder.signal: decoder.decode
-                for decoder in (span_decoder(own.owns), log_decoder(own.owns), point_decoder(own.owns))
+                for decoder in (
+                    span_decoder(own.owns, config.limits.max_attributes),
+                    log_decoder(own.owns, config.limits.max_attributes),
+                    point_decoder(own.owns, config.limits.max_attributes),
+                )
             }
             writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
@@ -99,9 +103,7 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             query = await house.enter_async_context(querying(service, config.query.endpoint, credentials))
             health = Health({"writer": writer.thread, "flusher": flusher.thread})
             admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, health.fault))
-            receiver = Receiver(
-                writer, Admission(config.limits.queue_bytes.bytes), instruments, max_records=config.limits.max_records
-            )
+            receiver = _receiver(config, writer, instruments)
             otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
             otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
             health.is_open = True
@@ -176,6 +178,17 @@ def _certified(
         min_version=tls.version if isinstance(tls, Tls) else TLSVersion.TLSv1_2,
     )
     return certified(settings, clock, instruments)
+
+
+def _receiver(config: Config, writer: Writer, instruments: Instruments) -> Receiver:
+    limits = config.limits
+    return Receiver(
+        writer,
+        Admission(limits.queue_bytes.bytes),
+        instruments,
+        max_records=limits.max_records,
+        max_record_bytes=limits.max_record_bytes.bytes,
+    )
 
 
 def _bound(endpoint: Endpoint, port: int) -> Endpoint:

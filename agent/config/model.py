@@ -116,6 +116,12 @@ class Limits(Section):
     """What one request, and all that wait, may hold."""
 
     max_records: int = fields.key(65536, "Spans, data points or log records in one request", ge=1, le=10_000_000)
+    max_record_bytes: Annotated[SizeField, at_least(ByteSize.of("1KiB"))] = fields.key(
+        ByteSize.of("1MiB"), "The largest span, data point or log record; a request with a larger one is refused"
+    )
+    max_attributes: int = fields.key(
+        4096, "Attributes, events, links or exemplars of one record; a record with more is refused", ge=128, le=65536
+    )
     queue_bytes: Annotated[SizeField, at_least(ByteSize.of("64KiB"))] = fields.machine_key(
         lambda: fields.whole_mib(64, machine.memory_bytes() / 8, 256),
         "an eighth of the memory (of the cgroup's limit), 64MiB to 256MiB",

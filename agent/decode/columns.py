@@ -50,6 +50,8 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
     for part in (resource, resource_url.encode(), scope, scope_url.encode()):
         digest.update(b"-" if part is None else b"%d:" % len(part))
         digest.update(part or b"")
+    if len(resource or b"") > LARGEST_RESOURCE:
+        return None
     try:
         name = services.service_name(resource)
     except ValueError:
@@ -57,6 +59,9 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
     service = services.normal(name) or services.UNKNOWN_SERVICE
     return Origin(int.from_bytes(digest.digest(), "little"), service, resource, resource_url, scope, scope_url)
 
+
+LARGEST_RESOURCE = 262_144
+"""Bytes: parsed, one of nothing but empty attributes takes up to ninety times as many."""
 
 _LONGEST_KEPT = 16_384
 """Bytes of an origin that is remembered: with 2,048 of them at most 32 MiB."""

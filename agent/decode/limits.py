@@ -37,16 +37,21 @@ class _Counts:
     scopes: int = 0
     metrics: int = 0
     records: int = 0
+    largest: int = 0
 
 
-def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
+MAX_RECORD_BYTES = 1 << 20
+"""Parsed, a record of nothing but empty attributes takes up to ninety times its bytes."""
+
+
+def count_records(signal: Signal, payload: bytes, max_records: int, max_record_bytes: int = MAX_RECORD_BYTES) -> int:
     """The number of spans, log records or data points in ``payload``.
 
     Resource parts, scope parts and metrics are held to the same limit, each by themselves, so that empty ones cannot be
     multiplied.
 
     Raises:
-        TooLarge: more than ``max_records`` of a level.
+        TooLarge: more than ``max_records`` of a level, or a span, log record or data point of more than ``max_record_bytes``.
         MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
     """
     if len(payload) > LAZY_BYTES:
@@ -62,6 +67,10 @@ def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
     for count, word in levels:
         if count > max_records:
             raise errors.TooLarge(_over(f"{count} {word}", max_records))
+    if counts.largest > max_record_bytes:
+        raise errors.TooLarge(
+            f"one of the {_RECORD_WORD[signal]} has {counts.largest} bytes, limits.max_record_bytes allows {max_record_bytes}"
+        )
     return counts.records
 
 
@@ -77,7 +86,9 @@ def _parse(payload: bytes) -> _Counts:
     counts = _Counts(resources=len(request.resources))
     for resource in request.resources:
         counts.scopes += len(resource.scopes)
-        counts.records += sum(len(scope.records) for scope in resource.scopes)
+        for scope in resource.scopes:
+            counts.records += len(scope.records)
+            counts.largest = max(counts.largest, max(map(len, scope.records), default=0))
     return counts
 
 
@@ -92,7 +103,9 @@ def _parse_points(payload: bytes) -> _Counts:
         for scope in resource.scopes:
             counts.metrics += len(scope.metrics)
             for metric in scope.metrics:
-                counts.records += sum(len(kind.data_points) for _, kind in metric.ListFields())
+                for _, kind in metric.ListFields():
+                    counts.records += len(kind.data_points)
+                    counts.largest = max(counts.largest, max(map(len, kind.data_points), default=0))
     return counts
 
 
@@ -104,9 +117,10 @@ def _walk(payload: bytes, max_records: int, *, points: bool) -> _Counts:
     for record in _records(payload, counts, budget):
         if record is not None and points:
             counts.metrics += 1
-            counts.records += _points_in(payload, record, budget, max_records - counts.records)
+            _count_points(payload, record, budget, counts, max_records)
         elif record is not None:
             counts.records += 1
+            counts.largest = max(counts.largest, record[1] - record[0])
         if max(counts.records, counts.metrics, counts.scopes, counts.resources) > max_records:
             return counts
     if budget[0] < 0:
@@ -125,16 +139,15 @@ def _records(payload: bytes, counts: _Counts, budget: list[int]) -> Iterator[tup
             yield from _children(payload, _CHILDREN, scope, budget)
 
 
-def _points_in(payload: bytes, metric: tuple[int, int], budget: list[int], limit: int) -> int:
-    """The data points of a metric, or the limit plus one."""
-    count = 0
+def _count_points(payload: bytes, metric: tuple[int, int], budget: list[int], counts: _Counts, max_records: int) -> None:
+    """Count the data points of a metric, up to the limit plus one."""
     for number in _KINDS:
         for kind in _children(payload, number, metric, budget):
-            for _ in _children(payload, _POINTS, kind, budget):
-                count += 1
-                if count > limit:
-                    return count
-    return count
+            for start, end in _children(payload, _POINTS, kind, budget):
+                counts.records += 1
+                counts.largest = max(counts.largest, end - start)
+                if counts.records > max_records:
+                    return
 
 
 def _children(payload: bytes, number: int, within: tuple[int, int], budget: list[int]) -> Iterator[tuple[int, int]]:

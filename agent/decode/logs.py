@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema, values
@@ -15,7 +16,8 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import Check, foreign, late, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, unreadable_resource
+from agent.decode.wire import with_length
 
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("trace", "verbose", "finest", "finer"), 1),
@@ -33,10 +35,15 @@ LEVELS: dict[str, int] = {
 _NO_ID = pa.scalar(None, pa.binary())
 
 
-def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
         Check("invalid_time", "with a time after the year 2262", late("time_unix_nano", "observed_time_unix_nano")),
+        Check(
+            "too_many_entries",
+            f"with more than {max_entries} attributes, events, links or exemplars (limits.max_attributes)",
+            crowded(max_entries, "attributes"),
+        ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
     )
 
@@ -79,24 +86,28 @@ def _level(flat: Flat) -> pa.Array:
     return pc.if_else(unset, said.take(encoded.indices), numbers)
 
 
-_WIRE_OF: dict[str, Callable[[Any], AnyValue]] = {
-    "bool_value": lambda v: AnyValue(bool_value=v),
-    "int_value": lambda v: AnyValue(int_value=v),
-    "double_value": lambda v: AnyValue(double_value=v),
-    "array_value": lambda v: AnyValue(array_value=ArrayValue.FromString(v)),
-    "kvlist_value": lambda v: AnyValue(kvlist_value=KeyValueList.FromString(v)),
-    "bytes_value": lambda v: AnyValue(bytes_value=v),
-}
+_SHOWN_BYTES = 65_536
+"""A body that is no string is read for its text up to here; a larger one is kept as it is, and text search passes it by."""
+
+_FIELDS = {"array_value": 5, "kvlist_value": 6}
 
 
-def _value(cells: dict[str, Any]) -> AnyValue:
-    for kind, make in _WIRE_OF.items():
+def _wire(cells: dict[str, Any]) -> bytes:
+    """The wire bytes of a body that is no string."""
+    for kind, number in _FIELDS.items():
         if cells[kind] is not None:
-            try:
-                return make(cells[kind])
-            except ValueError:  # upb refuses what is nested too deep
-                return AnyValue(string_value=values.UNREADABLE)
-    return AnyValue()
+            return with_length(bytes([number << 3 | 2]))(cells[kind])
+    given = {kind: value for kind, value in cells.items() if value is not None and kind not in _FIELDS}
+    return AnyValue(**given).SerializeToString()
+
+
+def _text(wire: bytes) -> str:
+    if len(wire) > _SHOWN_BYTES:
+        return ""
+    try:
+        return values.text_of(AnyValue.FromString(wire))
+    except DecodeError:
+        return values.UNREADABLE
 
 
 def _bodies(flat: Flat) -> dict[str, pa.Array]:
@@ -109,8 +120,8 @@ def _bodies(flat: Flat) -> dict[str, pa.Array]:
     texts: list[str | None] = strings.to_pylist()
     wires: list[bytes | None] = [None] * len(texts)
     for index in pc.indices_nonzero(others).to_pylist():
-        value = _value(body[index].as_py())
-        texts[index], wires[index] = values.text_of(value), value.SerializeToString()
+        wire = _wire(body[index].as_py())
+        texts[index], wires[index] = _text(wire), wire
     return {"body_text": pa.array(texts, pa.string()), "body": pa.array(wires, pa.binary())}
 
 
@@ -126,6 +137,6 @@ def _rows(flat: Flat, now_ns: int) -> pa.RecordBatch:
     return columns.rows_of(schema.LOGS, filled, flat.columns.field)
 
 
-def log_decoder(owns: Callable[[str], bool]) -> Decoder:
+def log_decoder(owns: Callable[[str], bool], max_entries: int = MAX_ENTRIES) -> Decoder:
     """The decoder of log exports; records of services that are not ours are refused."""
-    return Decoder(Signal.LOGS, otlp_columns_pb2.Logs, _checks(owns), _rows, "log records")
+    return Decoder(Signal.LOGS, otlp_columns_pb2.Logs, _checks(owns, max_entries), _rows, "log records")

@@ -14,7 +14,7 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import Check, foreign, late, some, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
 from agent.schema import PointKind
 
 _RENAMED = {
@@ -119,13 +119,18 @@ def _no_temporality(flat: Flat) -> pa.Array | None:
     return some(pc.and_(unset, _of_kind(flat, *_WITH_TEMPORALITY)))
 
 
-def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
         Check("invalid_time", "without time_unix_nano", _no_time),
         Check("invalid_time", "with a time after the year 2262", late("time_ns", "start_time_ns")),
         Check("no_value", "without a value and without the flag that says so", _no_value),
         Check("invalid_buckets", "with bucket_counts that do not fit explicit_bounds", _wrong_buckets),
+        Check(
+            "too_many_entries",
+            f"with more than {max_entries} attributes, events, links or exemplars (limits.max_attributes)",
+            crowded(max_entries, "attributes", "exemplars", "metadata", "quantile_values"),
+        ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
         Check("no_temporality", "without aggregation_temporality, which sums and histograms need", _no_temporality, keep=True),
     )
@@ -138,6 +143,6 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
     return columns.rows_of(schema.POINTS, filled, column)
 
 
-def point_decoder(owns: Callable[[str], bool]) -> Decoder:
+def point_decoder(owns: Callable[[str], bool], max_entries: int = MAX_ENTRIES) -> Decoder:
     """The decoder of metric exports; points of services that are not ours are refused."""
-    return Decoder(Signal.METRICS, otlp_columns_pb2.Metrics, _checks(owns), _rows, "data points", _expand)
+    return Decoder(Signal.METRICS, otlp_columns_pb2.Metrics, _checks(owns, max_entries), _rows, "data points", _expand)

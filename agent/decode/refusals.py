@@ -16,6 +16,9 @@ import pyarrow.compute as pc
 from agent.batch import Receipt
 from agent.decode.columns import LATEST_NS, Flat
 
+MAX_ENTRIES = 4096
+"""Of attributes, of events, of links in one record; SDKs stop at 128."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -49,6 +52,16 @@ def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
     def bad(flat: Flat) -> pa.Array | None:
         latest = pa.scalar(LATEST_NS, pa.uint64())
         masks = [pc.greater(flat.columns.field(field), latest) for field in fields]
+        return some(functools.reduce(pc.or_, masks))
+
+    return bad
+
+
+def crowded(max_entries: int, *fields: str) -> Callable[[Flat], pa.Array | None]:
+    """Records with more attributes, events or the like than are kept: no record costs more than a hundred ordinary ones."""
+
+    def bad(flat: Flat) -> pa.Array | None:
+        masks = [pc.greater(pc.fill_null(pc.list_value_length(flat.columns.field(field)), 0), max_entries) for field in fields]
         return some(functools.reduce(pc.or_, masks))
 
     return bad

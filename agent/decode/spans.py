@@ -13,7 +13,7 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import Check, foreign, late, some, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
 
 
 def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
@@ -35,11 +35,11 @@ def _zero_span_id(flat: Flat) -> pa.Array | None:
     return some(pc.equal(columns.words(flat.columns.field("span_id")), pa.scalar(0, pa.uint64())))
 
 
-def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
+def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     trace_hint = "with a trace_id that is not 16 bytes or is all zeros"
     span_hint = "with a span_id that is not 8 bytes or is all zeros"
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf", unreadable_resource),
+        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
         Check("invalid_trace_id", trace_hint, _wrong_length("trace_id", 16)),
         Check("invalid_trace_id", trace_hint, _zero_trace_id),
         Check("invalid_span_id", span_hint, _wrong_length("span_id", 8)),
@@ -50,6 +50,11 @@ def _checks(owns: Callable[[str], bool]) -> tuple[Check, ...]:
             _wrong_length("parent_span_id", 8, 0),
         ),
         Check("invalid_time", "with a time after the year 2262", late("start_time_unix_nano", "end_time_unix_nano")),
+        Check(
+            "too_many_entries",
+            f"with more than {max_entries} attributes, events, links or exemplars (limits.max_attributes)",
+            crowded(max_entries, "attributes", "events", "links"),
+        ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
     )
 
@@ -74,6 +79,6 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
     return columns.rows_of(schema.SPANS, filled, column)
 
 
-def span_decoder(owns: Callable[[str], bool]) -> Decoder:
+def span_decoder(owns: Callable[[str], bool], max_entries: int = MAX_ENTRIES) -> Decoder:
     """The decoder of trace exports; spans of services that are not ours are refused."""
-    return Decoder(Signal.TRACES, otlp_columns_pb2.Traces, _checks(owns), _rows, "spans")
+    return Decoder(Signal.TRACES, otlp_columns_pb2.Traces, _checks(owns, max_entries), _rows, "spans")

@@ -48,7 +48,9 @@ def order(wanted: api.Order, *, durations: bool) -> Order:
 def window(request: Windowed, now_ns: int, default_window_ns: int, *, everything: bool) -> Window:
     """The window of a request: what it says, else the default one, else (``everything``) all that is kept."""
     start = _clamped(request.start_time.ToNanoseconds()) if request.HasField("start_time") else None
-    end = _clamped(request.end_time.ToNanoseconds()) if request.HasField("end_time") else None
+    end = request.end_time.ToNanoseconds() if request.HasField("end_time") else None
+    if end is not None:
+        end = None if end > 2**63 - 1 else _clamped(end)  # no record is later: the end is no bound
     if start is not None and end is not None and start >= end:
         raise InvalidQuery("start_time must be before end_time: the window [start_time, end_time) is empty")
     if start is None and end is None and not everything:

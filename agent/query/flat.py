@@ -17,12 +17,17 @@ from agent.clock import SECOND_NS
 from agent.query.rows import Origin, Row
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
+_LONGEST_SHOWN = 65_536
+"""Bytes of a value that is no string and is written out as JSON: a mebibyte of empty lists would take a second."""
+
 _LONGEST_KEPT = 256
 """Bytes of an attribute whose text is remembered: with both copies at most 64 MiB, and what is longer hardly repeats."""
 
 
 def _flat_attribute(wire: bytes) -> tuple[str, str]:
     attribute = values.key_value(wire)
+    if len(wire) > _LONGEST_SHOWN and not attribute.value.HasField("string_value"):
+        return attribute.key, f"[{len(wire)} bytes: ask with encoding OTLP]"
     return attribute.key, values.text_of(attribute.value)
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from agent import errors
 from agent.batch import Export, Receipt, Signal
-from agent.decode.limits import count_records
+from agent.decode.limits import MAX_RECORD_BYTES, count_records
 from agent.instruments import Instruments
 from agent.receive.admission import Admission
 from agent.receive.sink import Sink
@@ -31,11 +31,20 @@ _log = structlog.get_logger()
 class Receiver:
     """Takes protobuf bytes from a transport and returns the Sink's Receipt."""
 
-    def __init__(self, sink: Sink, admission: Admission, instruments: Instruments, *, max_records: int) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        admission: Admission,
+        instruments: Instruments,
+        *,
+        max_records: int,
+        max_record_bytes: int = MAX_RECORD_BYTES,
+    ) -> None:
         self._sink = sink
         self._admission = admission
         self._instruments = instruments
         self._max_records = max_records
+        self._max_record_bytes = max_record_bytes
         instruments.queue_bytes.set_function(lambda: admission.bytes_in_flight)
 
     async def take(self, signal: Signal, transport: str, payload: bytes) -> Receipt:
@@ -70,5 +79,5 @@ class Receiver:
 
     async def _count(self, signal: Signal, payload: bytes) -> int:
         if len(payload) <= _INLINE_BYTES:
-            return count_records(signal, payload, self._max_records)
-        return await asyncio.to_thread(count_records, signal, payload, self._max_records)
+            return count_records(signal, payload, self._max_records, self._max_record_bytes)
+        return await asyncio.to_thread(count_records, signal, payload, self._max_records, self._max_record_bytes)

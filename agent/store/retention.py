@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,8 +33,9 @@ def retire(store: Store, flusher: Flusher) -> None:
     for segment in sealed[: over_budget(sizes, store.settings.max_bytes - rest)]:
         flusher.retire(segment, "budget")
     for path in (store.settings.directory / QUARANTINE).glob("*_*_*"):
-        if expired(times_in(path.name.partition(".")[0])[1], store.settings.retention_ns, now):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(ValueError):  # somebody else's file stays
+            if expired(times_in(path.name.partition(".")[0])[1], store.settings.retention_ns, now):
+                path.unlink(missing_ok=True)
 
 
 def _bytes(segment: Segment) -> int:

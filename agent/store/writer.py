@@ -130,7 +130,13 @@ class Writer:
             else:
                 new[key] = export
         replies.update(self._keep(new, now))
-        return [replies[key] for key in keys]
+        answered: set[bytes] = set()
+        found: list[Receipt | Exception] = []
+        for key in keys:
+            reply = replies[key]
+            found.append(replace(reply, again=True) if key in answered and isinstance(reply, Receipt) else reply)
+            answered.add(key)
+        return found
 
     def _keep(self, new: Mapping[bytes, Export], now_ns: int) -> dict[bytes, Receipt | Exception]:
         """Decode and append what did not come before."""

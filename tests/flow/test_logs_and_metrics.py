@@ -76,7 +76,7 @@ def test_every_field_of_every_data_point_comes_back_unchanged(tmp_path, sealed):
     in_house(body)
 
 
-OF_FIELD = {
+OF_FIELD: dict[Any, dict[str, str]] = {
     LogRecord: {
         "time_unix_nano": "time_ns",
         "observed_time_unix_nano": "observed_time_ns",
