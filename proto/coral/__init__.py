@@ -1,0 +1,1 @@
+"""Coral's wire contracts."""

@@ -1,0 +1,1 @@
+"""OTLP with trimmed messages; generated from otlp_columns.proto: ``make proto``."""

@@ -1,0 +1,1 @@
+"""Generated from telemetry_query.proto: ``make proto``."""
