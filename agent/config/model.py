@@ -117,7 +117,7 @@ class Limits(Section):
 
     max_records: int = fields.key(65536, "Spans, data points or log records in one request", ge=1, le=10_000_000)
     max_record_bytes: Annotated[SizeField, at_least(ByteSize.of("1KiB"))] = fields.key(
-        ByteSize.of("1MiB"), "The largest span, data point or log record; a request with a larger one is refused"
+        ByteSize.of("1MiB"), "The largest span, data point or log record; a larger one is refused"
     )
     max_attributes: int = fields.key(
         4096, "Attributes, events, links or exemplars of one record; a record with more is refused", ge=128, le=65536

@@ -50,7 +50,7 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
     for part in (resource, resource_url.encode(), scope, scope_url.encode()):
         digest.update(b"-" if part is None else b"%d:" % len(part))
         digest.update(part or b"")
-    if len(resource or b"") > LARGEST_RESOURCE:
+    if max(len(resource or b""), len(scope or b"")) > LARGEST_RESOURCE:
         return None
     try:
         name = services.service_name(resource)
@@ -61,7 +61,7 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
 
 
 LARGEST_RESOURCE = 262_144
-"""Bytes: parsed, one of nothing but empty attributes takes up to ninety times as many."""
+"""Bytes, of a scope too: parsed, one of nothing but empty attributes takes up to ninety times as many."""
 
 _LONGEST_KEPT = 16_384
 """Bytes of an origin that is remembered: with 2,048 of them at most 32 MiB."""

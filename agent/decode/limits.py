@@ -44,16 +44,34 @@ MAX_RECORD_BYTES = 1 << 20
 """Parsed, a record of nothing but empty attributes takes up to ninety times its bytes."""
 
 
-def count_records(signal: Signal, payload: bytes, max_records: int, max_record_bytes: int = MAX_RECORD_BYTES) -> int:
+def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
     """The number of spans, log records or data points in ``payload``.
 
     Resource parts, scope parts and metrics are held to the same limit, each by themselves, so that empty ones cannot be
     multiplied.
 
     Raises:
-        TooLarge: more than ``max_records`` of a level, or a span, log record or data point of more than ``max_record_bytes``.
+        TooLarge: more than ``max_records`` of a level.
         MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
     """
+    return _counted(signal, payload, max_records).records
+
+
+def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: int) -> tuple[bytes, int, int]:
+    """The request without the records that are larger than ``max_record_bytes``, how many are left and how many went.
+
+    Raises:
+        TooLarge, MalformedExport: as ``count_records``.
+    """
+    counts = _counted(signal, payload, max_records)
+    if counts.largest <= max_record_bytes:
+        return payload, counts.records, 0
+    kept = _without_large(signal, payload, max_record_bytes)
+    records = _counted(signal, kept, max_records).records
+    return kept, records, counts.records - records
+
+
+def _counted(signal: Signal, payload: bytes, max_records: int) -> _Counts:
     if len(payload) > LAZY_BYTES:
         counts = _walk(payload, max_records, points=signal is Signal.METRICS)
     else:
@@ -67,11 +85,23 @@ def count_records(signal: Signal, payload: bytes, max_records: int, max_record_b
     for count, word in levels:
         if count > max_records:
             raise errors.TooLarge(_over(f"{count} {word}", max_records))
-    if counts.largest > max_record_bytes:
-        raise errors.TooLarge(
-            f"one of the {_RECORD_WORD[signal]} has {counts.largest} bytes, limits.max_record_bytes allows {max_record_bytes}"
-        )
-    return counts.records
+    return counts
+
+
+def _without_large(signal: Signal, payload: bytes, max_bytes: int) -> bytes:
+    """The request with its small records alone; protobuf keeps every field that the counting messages do not know."""
+    if signal is Signal.METRICS:
+        metrics = otlp_columns_pb2.CountMetrics.FromString(payload)
+        scopes = (scope for part in metrics.resources for scope in part.scopes)
+        for metric in (metric for scope in scopes for metric in scope.metrics):
+            for _, kind in metric.ListFields():
+                kind.data_points[:] = [point for point in kind.data_points if len(point) <= max_bytes]
+        return metrics.SerializeToString()
+    request = otlp_columns_pb2.CountRequest.FromString(payload)
+    for resource in request.resources:
+        for scope in resource.scopes:
+            scope.records[:] = [record for record in scope.records if len(record) <= max_bytes]
+    return request.SerializeToString()
 
 
 def _over(what: str, max_records: int) -> str:

@@ -37,7 +37,11 @@ _NO_ID = pa.scalar(None, pa.binary())
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
+        Check(
+            "invalid_resource",
+            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
+            unreadable_resource,
+        ),
         Check("invalid_time", "with a time after the year 2262", late("time_unix_nano", "observed_time_unix_nano")),
         Check(
             "too_many_entries",

@@ -121,7 +121,11 @@ def _no_temporality(flat: Flat) -> pa.Array | None:
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
+        Check(
+            "invalid_resource",
+            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
+            unreadable_resource,
+        ),
         Check("invalid_time", "without time_unix_nano", _no_time),
         Check("invalid_time", "with a time after the year 2262", late("time_ns", "start_time_ns")),
         Check("no_value", "without a value and without the flag that says so", _no_value),

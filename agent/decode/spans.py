@@ -39,7 +39,11 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     trace_hint = "with a trace_id that is not 16 bytes or is all zeros"
     span_hint = "with a span_id that is not 8 bytes or is all zeros"
     return (
-        Check("invalid_resource", "under a resource that is not valid protobuf or larger than 256 KiB", unreadable_resource),
+        Check(
+            "invalid_resource",
+            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
+            unreadable_resource,
+        ),
         Check("invalid_trace_id", trace_hint, _wrong_length("trace_id", 16)),
         Check("invalid_trace_id", trace_hint, _zero_trace_id),
         Check("invalid_span_id", span_hint, _wrong_length("span_id", 8)),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
 from agent import errors
 from agent.batch import Export, Receipt, Signal
-from agent.decode.limits import MAX_RECORD_BYTES, count_records
+from agent.decode.limits import MAX_RECORD_BYTES, trimmed
 from agent.instruments import Instruments
 from agent.receive.admission import Admission
 from agent.receive.sink import Sink
@@ -56,9 +57,11 @@ class Receiver:
         records = 0
         try:
             async with self._admission.room(len(payload)):
-                records = await self._count(signal, payload)
+                kept, records, too_large = await self._trimmed(signal, payload)
                 # Nothing to keep is a success even when nothing can be kept.
-                receipt = await self._sink.write(Export(signal, payload, records)) if records else Receipt(accepted=0)
+                receipt = await self._sink.write(Export(signal, kept, records)) if records else Receipt(accepted=0)
+                if too_large:
+                    receipt = self._also_too_large(receipt, too_large)
         except Exception as error:
             self.refuse(signal, transport, error, records)
             raise
@@ -77,7 +80,13 @@ class Receiver:
         if not isinstance(error, errors.AgentError):
             _log.error("export failed unexpectedly", signal=str(signal), transport=transport, exc_info=error)
 
-    async def _count(self, signal: Signal, payload: bytes) -> int:
+    def _also_too_large(self, receipt: Receipt, count: int) -> Receipt:
+        said = f"{count} refused: larger than limits.max_record_bytes ({self._max_record_bytes} bytes)"
+        message = f"{receipt.message}. {said}" if receipt.message else said
+        return replace(receipt, refused={**receipt.refused, "too_large": count}, message=message)
+
+    async def _trimmed(self, signal: Signal, payload: bytes) -> tuple[bytes, int, int]:
+        limits = self._max_records, self._max_record_bytes
         if len(payload) <= _INLINE_BYTES:
-            return count_records(signal, payload, self._max_records, self._max_record_bytes)
-        return await asyncio.to_thread(count_records, signal, payload, self._max_records, self._max_record_bytes)
+            return trimmed(signal, payload, *limits)
+        return await asyncio.to_thread(trimmed, signal, payload, *limits)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.flow.house import House, house, ids, in_house
-from tests.telemetry import request, span
+from tests.telemetry import attributes, request, span
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 SINCE = {"start_time": {"seconds": 1}}
@@ -139,5 +139,18 @@ def test_what_was_taken_and_refused_is_counted(tmp_path):
             assert 'coral_agent_receiver_accepted_spans_total{transport="http"} 1.0' in page
             assert 'coral_agent_receiver_refused_spans_total{reason="invalid_span_id",transport="grpc"} 1.0' in page
             assert (await post(agent, "/v1/traces", b"")).status_code == 200
+
+    in_house(body)
+
+
+def test_a_span_that_is_too_large_is_refused_alone(tmp_path):
+    async def body():
+        async with house(tmp_path, LIMITS__MAX_RECORD_BYTES="10KiB", LIMITS__MAX_ATTRIBUTES="128") as agent:
+            many = attributes({str(number): number for number in range(129)})
+            reply = await agent.export(request(span(1), span(2, name="x" * 20_000), span(3, attributes=many)))
+            assert reply.partial_success.rejected_spans == 2
+            assert "limits.max_record_bytes" in reply.partial_success.error_message
+            assert "limits.max_attributes" in reply.partial_success.error_message
+            assert ids((await agent.spans(**SINCE)).spans) == [span(1).span_id.hex()]
 
     in_house(body)

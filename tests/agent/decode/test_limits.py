@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agent import errors
 from agent.batch import Signal
 from agent.decode import limits
-from agent.decode.limits import count_records
+from agent.decode.limits import count_records, trimmed
 
 
 def _varint(number: int) -> bytes:
@@ -140,7 +141,7 @@ def test_ten_mebibytes_of_empty_messages_cost_no_memory(level):
 import resource
 from agent import errors
 from agent.batch import Signal
-from agent.decode.limits import count_records
+from agent.decode.limits import count_records, trimmed
 def v(n): return bytes([n & 127 | 128, n >> 7 & 127 | 128, n >> 14 & 127 | 128, n >> 21])
 s = b"\\x12\\x00" * 5_000_000
 b = b"\\x12" + v(len(s))
@@ -153,3 +154,31 @@ except errors.TooLarge: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONPATH": ".:proto"}
     )
     assert int(ran.stdout) < 8 << 10
+
+
+def test_a_record_that_is_too_large_goes_alone():
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add(schema_url="kept")
+    group.resource.attributes.add(key="service.name").value.string_value = "checkout"
+    scope = group.scope_spans.add(schema_url="kept too")
+    scope.scope.name = "library"
+    for name in ("first", "x" * 2000, "last"):
+        scope.spans.add(name=name)
+    kept, records, large = trimmed(Signal.TRACES, request.SerializeToString(), 10, 1000)
+    del scope.spans[1]
+    assert (ExportTraceServiceRequest.FromString(kept), records, large) == (request, 2, 1)
+
+
+def test_a_data_point_that_is_too_large_goes_alone():
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="load", unit="1")
+    for size in (1, 2000):
+        metric.gauge.data_points.add(time_unix_nano=1).attributes.add(key="x" * size)
+    kept, records, large = trimmed(Signal.METRICS, request.SerializeToString(), 10, 1000)
+    del metric.gauge.data_points[1]
+    assert (ExportMetricsServiceRequest.FromString(kept), records, large) == (request, 1, 1)
+
+
+def test_a_request_without_a_record_that_is_too_large_is_handed_on_as_it_is():
+    payload = _records(3)
+    assert trimmed(Signal.LOGS, payload, 10, 1000) == (payload, 3, 0)

@@ -141,9 +141,10 @@ def test_too_many_records_are_resource_exhausted_without_retry():
 
 def test_a_request_just_under_64_mib_passes_by_default():
     house = House()
-    payload = spans(1, name="x" * ((64 << 20) - 1024 - 100))
+    payload = spans(64, name="x" * ((1 << 20) - 200))
+    assert (64 << 20) - (16 << 10) < len(payload) < 64 << 20
     assert _reply(house, payload) == b""
-    assert house.sink.exports[0].records == 1
+    assert house.sink.exports[0].records == 64
 
 
 def test_a_request_over_the_limit_is_resource_exhausted_without_retry():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,36 +117,34 @@ def test_a_journal_is_private_to_its_user_and_never_overwrites_another(tmp_path)
     assert list(replay(tmp_path / "a.journal")) == FRAMES
 
 
-@pytest.fixture
-def file_limit():
-    """Set the largest size of a file in this process: a write beyond it fails like one to a full disk."""
+@contextlib.contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """Limit the size of a file in this process: a write beyond it fails like one to a full disk. Nothing else may write."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_costs_one_frame_whole_and_the_next_append_works(tmp_path, file_limit):
+def test_a_full_disk_costs_one_frame_whole_and_the_next_append_works(tmp_path):
     path = tmp_path / "a.journal"
     journal = Journal(path)
     journal.append(encode(FRAMES[0]))
     size = path.stat().st_size
     for room in (0, 1, 100):
-        file_limit(size + room)
-        with pytest.raises(JournalFault) as fault:
+        with pytest.raises(JournalFault) as fault, file_limit(size + room):
             journal.append(encode(FRAMES[3]))
         assert (fault.value.usable, fault.value.errno) == (True, errno.EFBIG)
         assert path.stat().st_size == size == journal.size, "cut back to the last good frame"
-    file_limit(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     journal.append(encode(FRAMES[1]))
     journal.close()
     assert list(replay(path)) == FRAMES[:2]
 
 
-def test_a_full_disk_at_the_beginning_leaves_no_file(tmp_path, file_limit):
-    file_limit(8)
-    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+def test_a_full_disk_at_the_beginning_leaves_no_file(tmp_path):
+    with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), file_limit(8):
         Journal(tmp_path / "a.journal")
     assert not list(tmp_path.iterdir())
 
