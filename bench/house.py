@@ -35,6 +35,7 @@ def house(  # noqa: PLR0913 its parameters are the options
     *,
     name: Annotated[str, typer.Option(help="In the name of the result.")] = "house",
     shape: Annotated[str, typer.Option(help="usual or adversarial.")] = "usual",
+    signal: Annotated[str, typer.Option(help="traces, logs or metrics; the last two are saturated only.")] = "traces",
     connections: Annotated[int, typer.Option(min=1, max=256)] = 8,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Of saturation; 0 leaves it out.")] = 15.0,
     requests: Annotated[int, typer.Option(min=1, max=NO_BOUND, help="Of saturation, if that ends sooner.")] = NO_BOUND,
@@ -49,6 +50,8 @@ def house(  # noqa: PLR0913 its parameters are the options
     """Measure, print one table, keep the JSON under bench/results/."""
     if shape not in SHAPES:
         raise typer.BadParameter(f"write one of {', '.join(SHAPES)}", param_hint="--shape")
+    if signal not in phases.WORDS:
+        raise typer.BadParameter(f"write one of {', '.join(phases.WORDS)}", param_hint="--signal")
     if bool(peer) != bool(pid):
         raise typer.BadParameter("a peer needs both", param_hint="--peer, --pid")
     server, client = cores()
@@ -57,12 +60,13 @@ def house(  # noqa: PLR0913 its parameters are the options
         connections=connections,
         seconds=seconds,
         requests=requests,
-        spans=spans,
+        spans=spans if signal == "traces" else 0,
         runs=runs,
         rate=rate,
-        steady_seconds=steady_seconds,
+        steady_seconds=steady_seconds if signal == "traces" else 0,
         server_core=server,
         client_core=client,
+        signal=signal,
     )
     figures: dict[str, Any] = {"name": name, "about": about(), "plan": asdict(plan)}
     if peer:

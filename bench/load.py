@@ -28,7 +28,11 @@ from agent.clock import SystemClock
 from bench.machine import REPOSITORY, pinned
 from bench.shapes import Requests
 
-EXPORT = {"traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export"}
+EXPORT = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
 SAMPLES = 2000
 """Trace ids kept for queries."""
 
@@ -143,6 +147,7 @@ class Client:
             await asyncio.sleep(PAUSE_SECONDS)
             return
         outcome.latencies_ms.append((time.monotonic() - since) * 1000)
+        # Every signal's response has the count of what was rejected at the same place.
         rejected = ExportTraceServiceResponse.FromString(reply).partial_success.rejected_spans if reply else 0
         outcome.accepted += self._requests.records - rejected
         self._remember(trace_id)

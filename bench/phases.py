@@ -41,6 +41,11 @@ class Plan:
     steady_seconds: float
     server_core: int
     client_core: int
+    signal: str = "traces"
+
+
+WORDS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
+"""Of each signal's instruments. In the figures a "span" is a record of the plan's signal."""
 
 
 @dataclass(slots=True)
@@ -119,12 +124,13 @@ def ingest(plan: Plan, directory: Path) -> Figures:
         order = Order(
             agent.target.otlp_grpc,
             shape=plan.shape,
+            signal=plan.signal,
             connections=plan.connections,
             seconds=plan.seconds,
             requests=plan.requests,
         )
         figures = saturate(agent.target, order, plan.client_core)
-        counted = agent.accepted()
+        counted = agent.accepted(WORDS[plan.signal])
         before_stop = use_of(agent.target.pid).cpu_seconds
         figures |= _sealed(agent.stop(), before_stop, directory, counted)
         if counted != figures["spans_accepted"] and not figures["errors"]:

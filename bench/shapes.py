@@ -4,7 +4,7 @@ usual: 512 spans of one SDK's batch, 12 attributes a span, 8 on the Resource, on
 traces of eight spans with parents. Methods, routes and statuses repeat as they do in life; ids, times, durations, paths,
 sizes and request ids are new in every request.
 adversarial: as many spans, attributes and events, but every value is a new text of 160 characters, every span a trace of its
-own, every name another and every request a Resource of its own.
+own, every name another and every request a Resource of its own. Log records (six attributes) and data points (three) likewise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from bench.records import log_request, point_request
 from bench.sheet import Sheet, resource
 from bench.template import Piece, Template, message
 from bench.traces import trace_request
@@ -21,8 +22,12 @@ SENDERS = 16
 """Templates: eight services with two instances each, whose requests take turns."""
 
 SHAPES = ("usual", "adversarial")
-SIGNALS: dict[str, Callable[[Sheet, int, str], tuple[list[Piece], int]]] = {"traces": trace_request}
-"""Who writes a sender's records. Logs and metrics find their place here: their requests have the same envelope."""
+SIGNALS: dict[str, Callable[[Sheet, int, str], tuple[list[Piece], int]]] = {
+    "traces": trace_request,
+    "logs": log_request,
+    "metrics": point_request,
+}
+"""Who writes a sender's records; the envelope is the same for all."""
 
 
 def template(signal: str, shape: str, sender: int) -> Template:

@@ -13,14 +13,18 @@ from bench.shapes import SHAPES
 GROUP = 8
 
 
+ATTRIBUTES = {Signal.TRACES: 12, Signal.LOGS: 6, Signal.METRICS: 3}
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_decode_a_group(benchmark: BenchmarkFixture, shape: str) -> None:
-    group = next(groups(shape, 11, GROUP))
+@pytest.mark.parametrize("signal", ATTRIBUTES)
+def test_decode_a_group(benchmark: BenchmarkFixture, shape: str, signal: Signal) -> None:
+    group = next(groups(shape, 11, GROUP, signal))
     decoded = benchmark.pedantic(decode, (group,), rounds=50, warmup_rounds=2)  # type: ignore[no-untyped-call]  # it has no types
-    benchmark.extra_info["spans"] = 512 * GROUP
+    benchmark.extra_info["records"] = 512 * GROUP
     assert decoded.receipts == [Receipt(512)] * GROUP
     assert decoded.batch.rows.num_rows == 512 * GROUP
-    assert sum(len(wires) for wires in decoded.batch.rows.column("attributes").to_pylist()) == 12 * 512 * GROUP
+    assert sum(len(wires) for wires in decoded.batch.rows.column("attributes").to_pylist()) == ATTRIBUTES[signal] * 512 * GROUP
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -73,3 +73,11 @@ def test_usual_spans_have_parents_within_their_trace():
 
 def test_two_seeds_make_two_loads():
     assert requests("usual", seed=1)[0] != requests("usual", seed=2)[0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("signal", [Signal.LOGS, Signal.METRICS])
+def test_every_log_record_and_data_point_is_accepted_and_no_two_requests_are_alike(shape, signal):
+    made = [payload for payload, _ in Requests(signal.value, shape, 1).at(itertools.repeat(NOW, 4))]
+    assert decode([Export(signal, payload, 512) for payload in made]).receipts == [Receipt(512)] * 4
+    assert len(set(made)) == 4
