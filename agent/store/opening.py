@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from agent.store.duplicates import RecentRequests
 from agent.store.recover import Recovery
 from agent.store.store import Store, StoreSettings
 
+BOOT = "boot"
+
 
 @contextmanager
 def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) -> Iterator[tuple[Store, RecentRequests]]:
@@ -31,13 +34,30 @@ def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) 
     with _private_directory(directory):
         connection = database.connect(directory, settings.memory_limit_bytes, settings.threads)
         try:
-            recovery = Recovery(directory, connection, clock, instruments)
+            recovery = Recovery(directory, connection, clock, instruments, same_boot=_same_boot(directory))
             segments = recovery.run()
+            (directory / BOOT).write_text(_boot_id())
             # Microseconds since 1970 as a floor: arrival numbers grow even when nothing is left to count on from.
             next_arrival = max(recovery.highest_arrival + 1, clock.now_ns() // 1000)
             yield Store(settings, clock, connection, segments, next_arrival), recovery.recent
         finally:
             connection.close()
+
+
+def _boot_id() -> str:
+    """What the kernel calls this boot; a random word where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        return secrets.token_hex(16)
+
+
+def _same_boot(directory: Path) -> bool:
+    """Whether the machine has run on since the directory was last used: then what was written to files is in them."""
+    try:
+        return (directory / BOOT).read_text() == _boot_id()
+    except OSError:
+        return False
 
 
 @contextmanager

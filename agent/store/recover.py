@@ -1,7 +1,8 @@
 """What a start finds: sealed files are adopted, journals replayed, what cannot be read is set aside.
 
 A segment with a journal is derived from it: the file's rows are a strict prefix of the journal's, by arrival number, so the
-rest is replayed into memory and the flusher seals the segment. A file that does not open beside its journal is rebuilt.
+rest is replayed into memory and the flusher seals the segment. A file that does not open beside its journal is rebuilt, and so
+is every such file after a reboot.
 """
 
 from __future__ import annotations
@@ -30,11 +31,20 @@ _SIGNALS = {schema.TABLE_NAMES[signal]: signal for signal in schema.TABLES}
 class Recovery:
     """One pass over a data directory."""
 
-    def __init__(self, directory: Path, connection: duckdb.DuckDBPyConnection, clock: Clock, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        connection: duckdb.DuckDBPyConnection,
+        clock: Clock,
+        instruments: Instruments,
+        *,
+        same_boot: bool,
+    ) -> None:
         self._directory = directory
         self._connection = connection
         self._now_ns = clock.now_ns()
         self._instruments = instruments
+        self._same_boot = same_boot
         self.highest_arrival = -1
         self.recent = RecentRequests()
 
@@ -92,6 +102,10 @@ class Recovery:
     def _rebuild(self, segment: Segment) -> None:
         """A segment that was open: its file, if it opens, and what the journal holds beyond it."""
         segment.state = State.SEALING
+        if not self._same_boot:
+            # The journal was synced, the file was not: after a power loss any of its blocks may be missing.
+            for path in (segment.file, segment.wal):
+                path.unlink(missing_ok=True)
         if segment.file.exists():
             try:
                 self._read_file(segment)

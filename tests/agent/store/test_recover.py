@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from agent.batch import Receipt, Signal
 from agent.instruments import Instruments
 from agent.store.duplicates import WINDOW_NS, request_rows
-from agent.store.reader import SegmentUnreadable
 from agent.store.segment import ROW_GROUP, State
 from agent.store.store import Store
 from tests.agent.store.keeping import (
@@ -171,12 +170,14 @@ def test_a_file_that_is_set_aside_is_not_served(tmp_path):
         assert len(numbers(store)) == (100 if file.exists() else 0)
 
 
-@pytest.mark.xfail(strict=True, raises=SegmentUnreadable, reason="a damaged block of a partial file is not looked for")
-def test_a_damaged_block_beside_a_whole_journal_costs_nothing(tmp_path):
-    # Bug (rare): the bounds come from the file's metadata, so damage in a block of values is not seen. The journal beside it
-    # holds every row, and is unlinked by the seal. Rebuilding whatever was open at a kill would be simpler and exact.
+@pytest.mark.parametrize("boot", ["another boot", None])
+def test_after_a_reboot_a_file_beside_its_journal_is_rebuilt_so_that_a_torn_block_costs_nothing(tmp_path, boot):
     partial(tmp_path)
     rot(only(tmp_path, "*.duckdb"), "spans", "name")
+    if boot is None:
+        (tmp_path / "boot").unlink()
+    else:
+        (tmp_path / "boot").write_text(boot)
     assert kept_numbers(tmp_path) == list(range(ROWS))
 
 
