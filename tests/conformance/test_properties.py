@@ -57,7 +57,8 @@ async def pages(house: House, signal: Signal, **fields: Any) -> list[Any]:
 async def read(house: House, signal: Signal, service: str) -> set[tuple[bytes, ...]]:
     answers = await pages(house, signal, service_name=service, encoding=api.ENCODING_OTLP)
     # Two equal spans are one sent twice: shown once, and said so.
-    assert not [said for said in [warning for answer in answers for warning in answer.warnings] if "equal in every field" not in said]
+    warnings = [warning for answer in answers for warning in answer.warnings]
+    assert not [warning for warning in warnings if "equal in every field" not in warning]
     return {record for answer in answers for record in flattened(WIRES[signal].request.FromString(answer.otlp))}
 
 
