@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
 
 import orjson
 import re2
@@ -35,6 +38,10 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (500000, 509999, frozenset(range(13, 20))),
     (560000, 589999, frozenset(range(13, 20))),
     (601100, 601199, frozenset(range(16, 20))),
+    (606282, 606282, frozenset({16})),
+    (633110, 633110, frozenset(range(16, 20))),
+    (633300, 633499, frozenset(range(16, 20))),
+    (670000, 679999, frozenset(range(16, 20))),
     (620000, 629999, frozenset(range(16, 20))),
     (630400, 630499, frozenset(range(13, 20))),
     (644000, 659999, frozenset(range(16, 20))),
@@ -46,8 +53,10 @@ _NOT_TOP_LEVEL = frozenset(
     b"png jpg jpeg gif svg webp ico css js json html yaml yml service socket target timer mount slice scope".split()
 )
 _TOKEN_REST = re2.compile(rb"[\w-]*(?:\.[\w-]*){1,4}")
-_GROUPS = re2.compile(rb"[0-9]+")
 _PLACEHOLDERS = re2.compile(r"(?i)(?:REDACTED|hmac|\?+|\$[0-9]+|:\w+|%\w+|\*+|<[^>]*>?|null|none|nil|true|false)")
+_DIGIT = re2.compile(rb"[0-9]")
+_WORD_END = re2.compile(rb"""[\s"'\\&,;{}()\[\]]|\z""")
+_VALUE_ENDS = {quote: re2.compile(rb"[\n\\" + quote + rb"]|\z") for quote in (b'"', b"'")}
 _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _PLAIN = bytes.maketrans(b"0123456789", bytes(range(10)))
 
@@ -66,12 +75,18 @@ def luhn(digits: bytes) -> bool:
     return (sum(digits[-1::-2].translate(_PLAIN)) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
+@lru_cache(maxsize=4096)
+def _lengths(prefix: bytes) -> tuple[int, ...]:
+    """How long card numbers are that begin with these six digits."""
+    if len(prefix) < 6 or prefix[0] not in b"23456":
+        return ()
+    number = int(prefix)
+    return tuple(sorted({length for low, high, lengths in _ISSUERS if low <= number <= high for length in lengths}))
+
+
 def card_number(digits: bytes) -> bool:
     """Whether the check digit is right, and an issuer gives out such numbers."""
-    if not luhn(digits):
-        return False
-    prefix = int(digits[:6])
-    return any(low <= prefix <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
+    return len(digits) in _lengths(digits[:6]) and luhn(digits)
 
 
 def _in_hexadecimal(text: bytes, start: int, end: int) -> bool:
@@ -90,22 +105,32 @@ def _card_apart(text: bytes, start: int, end: int) -> bool:
     return not fraction and not _in_hexadecimal(text, start, end)
 
 
+def _card_ends(digits: bytes, starts: set[int], ends: set[int]) -> Iterator[Span]:
+    """Card numbers in a run of grouped digits, as first digit and the one behind the last; two sums tell every check digit."""
+    plain, doubled = digits.translate(_PLAIN), digits.translate(_DOUBLED)
+    even = [0, *accumulate(plain[i] if i % 2 == 0 else doubled[i] for i in range(len(digits)))]
+    odd = [0, *accumulate(doubled[i] if i % 2 == 0 else plain[i] for i in range(len(digits)))]
+    for start in sorted(starts):
+        for length in _lengths(digits[start : start + 6]):
+            end = start + length
+            sums = even if end % 2 else odd  # the last digit, at end - 1, counts once
+            if end in ends and (sums[end] - sums[start]) % 10 == 0:
+                yield start, end
+
+
 def card(text: bytes, start: int, end: int) -> Span | None:
     """From the first card number that starts and ends where digits are grouped to the last one in this run."""
     if text[start:end].isdigit():
         number = end - start <= 19 and card_number(text[start:end]) and _card_apart(text, start, end)
         return (start, end) if number else None
-    groups = [(m.start(), m.end()) for m in _GROUPS.finditer(text, start, end)]
-    found: list[Span] = []
-    for index, (first, _) in enumerate(groups):
-        digits = b""
-        for begin, last in groups[index : index + 19]:
-            digits += text[begin:last]
-            if len(digits) > 19:
-                break
-            if len(digits) >= 13 and card_number(digits):
-                found.append((first, last))
-    found = [span for span in found if _card_apart(text, *span)]
+    places = [at for at in range(start, end) if text[at] not in b" -"]
+    digits = bytes(text[at] for at in places)
+    breaks = [0, *(i for i in range(1, len(places)) if places[i] != places[i - 1] + 1), len(places)]
+    found = [
+        (places[first], places[last - 1] + 1)
+        for first, last in _card_ends(digits, set(breaks[:-1]), set(breaks[1:]))
+        if _card_apart(text, places[first], places[last - 1] + 1)
+    ]
     return (found[0][0], max(last for _, last in found)) if found else None
 
 
@@ -167,6 +192,14 @@ def basic(text: bytes, start: int, end: int) -> Span | None:
     return (start, end) if b":" in decoded else None
 
 
+_NO_PASSWORD = re2.compile(rb"(?i)[$<\\[{*].*|(?:pass(?:word)?|pwd|test|token|changeme|x+|y+)")
+
+
+def password(text: bytes, start: int, end: int) -> Span | None:
+    """Not a variable, a placeholder or a word that documents use for one."""
+    return None if _NO_PASSWORD.fullmatch(text[start:end]) else (start, end)
+
+
 def aws_secret(text: bytes, start: int, end: int) -> Span | None:
     """Forty characters of base64 that stand alone and are no hexadecimal digest, path or plain word."""
     if end < len(text) and (text[end : end + 1].isalnum() or text[end] in b"/+"):
@@ -177,12 +210,16 @@ def aws_secret(text: bytes, start: int, end: int) -> Span | None:
 
 
 def assigned(text: bytes, start: int, end: int) -> Span | None:
-    """Not a placeholder, and after a bare colon only what holds a digit: "password: required" is prose."""
+    """Not a placeholder, and after a bare colon only what holds a digit: "password: required" is prose.
+
+    The pattern takes the beginning of a value, to keep its groups cheap; the rest of it is found here.
+    """
+    end = _VALUE_ENDS.get(text[start - 1 : start], _WORD_END).search(text, end).start()
     value = text[start:end]
-    if _PLACEHOLDERS.fullmatch(value) or value.startswith(b"[REDACTED:"):
+    if (len(value) < 64 and _PLACEHOLDERS.fullmatch(value)) or value.startswith(b"[REDACTED:"):
         return None
     before = text[max(0, start - 4) : start].rstrip()
-    if before.endswith(b":") and not any(byte in b"0123456789" for byte in value):
+    if before.endswith(b":") and not _DIGIT.search(value):
         return None
     return start, end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.scrub.characters import normalised
 from agent.scrub.rules import (
     DROPPED_NAMES,
     EXACT_KEYS,
@@ -12,9 +13,11 @@ from agent.scrub.rules import (
     NOT_A_TOKEN,
     PREFIX_KEYS,
     Action,
+    Mode,
+    OwnRule,
     ScrubSettings,
 )
-from agent.scrub.text import Hits, normalised, scrub_text
+from agent.scrub.text import Hits, ValueRules
 
 _BY_FIRST: dict[str, list[tuple[str, ...]]] = {}
 for _phrase in MASKED_PHRASES:
@@ -74,24 +77,52 @@ def action_of(key: str) -> Action:
     return Action.MASK if _names_secret(normalised(key)) else Action.KEEP
 
 
+_OWN_ACTIONS = {
+    Mode.DROP: Action.DROP,
+    Mode.MASK: Action.MASK,
+    Mode.PARTIAL: Action.PARTIAL,
+    Mode.HMAC: Action.HMAC,
+    Mode.TRUNCATE_IP: Action.TRUNCATE,
+}
+_RULE_NAMES = {
+    Action.GENAI: "genai",
+    Action.UNLISTED: "unlisted",
+    Action.HMAC: "identity",
+    Action.TRUNCATE: "address",
+    Action.URL: "url",
+    Action.SQL: "sql",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What leaves as the key, what becomes of its value, and which rules fired on the key's own text."""
+    """What leaves as the key, what becomes of its value, and which rules fired on the key's own text.
+
+    ``rule`` is the name under which a hit on the value counts; ``own`` the configuration's rule that decided, if one did.
+    """
 
     key: str
     action: Action
     hits: tuple[tuple[str, str], ...] = ()
+    rule: str = "key"
+    own: OwnRule | None = None
+
+
+NO_VERDICT = Verdict("", Action.KEEP)
+"""On a value that has no key."""
 
 
 class KeyRules:
-    """The key rules of one profile, with a memo: a node has a few hundred distinct keys."""
+    """The key rules of one profile and of the configuration, with a memo: a node has a few hundred distinct keys."""
 
     MEMO = 4096
     MEMO_KEY = 256
 
-    def __init__(self, settings: ScrubSettings) -> None:
+    def __init__(self, settings: ScrubSettings, values: ValueRules | None = None) -> None:
         self._allowed = settings.allow_keys
         self._strict = settings.profile == "strict"
+        self._own = tuple(rule for rule in settings.rules if rule.keys)
+        self._values = values or ValueRules()
         self._memo: dict[tuple[str, bool], Verdict] = {}
 
     def verdict(self, key: str, *, listed: bool) -> Verdict:
@@ -110,14 +141,23 @@ class KeyRules:
         """Whether ``allow_keys`` names it."""
         return key in self._allowed
 
+    def cleaned(self, key: str, hits: Hits) -> str:
+        """The text of a key without its value: the value rules, unless the key is allowed."""
+        return key if self.allows(key) else self._values.scrubbed(key, hits)
+
     def _judge(self, key: str, listed: bool) -> Verdict:
         if key in self._allowed:
             return Verdict(key, Action.KEEP)
         hits: Hits = []
-        cleaned = scrub_text(key, hits)
+        cleaned = self._values.scrubbed(key, hits)
+        seen = normalised(key).lower()
+        own = next((rule for rule in self._own if rule.names(seen)), None)
+        if own is not None:
+            action = Action.PATTERN if own.pattern else _OWN_ACTIONS[own.mode]
+            return Verdict(cleaned, action, tuple(hits), own.name, own)
         if self._strict and not listed:
-            return Verdict(cleaned, Action.UNLISTED, tuple(hits))
+            return Verdict(cleaned, Action.UNLISTED, tuple(hits), "unlisted")
         action = action_of(key)
         if action is Action.KEEP and cleaned != key:
             action = action_of(cleaned)  # else a second scrub could find what the first did not
-        return Verdict(cleaned, action, tuple(hits))
+        return Verdict(cleaned, action, tuple(hits), _RULE_NAMES.get(action, "key"))

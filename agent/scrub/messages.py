@@ -30,7 +30,7 @@ def event(message: Span.Event, leaves: Leaves) -> None:
     message.attributes.extend(left)
 
 
-def _ids(message: Span.Link | Exemplar) -> None:
+def clear_wrong_ids(message: Span.Link | Exemplar) -> None:
     """Clear an id that is no id: any bytes could stand there."""
     if len(message.trace_id) != 16:
         message.ClearField("trace_id")
@@ -40,7 +40,7 @@ def _ids(message: Span.Link | Exemplar) -> None:
 
 def link(message: Span.Link, leaves: Leaves) -> None:
     """Trace state and attributes; ids are random, and what has another length is none."""
-    _ids(message)
+    clear_wrong_ids(message)
     message.trace_state = leaves.text(message.trace_state)
     left = leaves.pairs(message.attributes)
     del message.attributes[:]
@@ -70,7 +70,7 @@ def scope(message: InstrumentationScope, leaves: Leaves) -> None:
 
 def exemplar(message: Exemplar, leaves: Leaves) -> None:
     """The attributes that the view filtered out; ids are random, and what has another length is none."""
-    _ids(message)
+    clear_wrong_ids(message)
     left = leaves.pairs(message.filtered_attributes)
     del message.filtered_attributes[:]
     message.filtered_attributes.extend(left)

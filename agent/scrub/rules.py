@@ -7,17 +7,59 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.errors import ConfigError
-from agent.scrub import checks
+from agent.scrub import checks, vendors
 
 PROFILES = ("default", "strict", "off")
 
 
+class Mode(enum.StrEnum):
+    """What a rule of the configuration makes of what it hits."""
+
+    DROP = "drop"
+    MASK = "mask"
+    PARTIAL = "partial"
+    HMAC = "hmac"
+    TRUNCATE_IP = "truncate_ip"
+
+
+class Place(enum.StrEnum):
+    """Where a string stands: in or under an attribute, in a log's body, or as a name, message, state, unit, version or URL."""
+
+    ATTRIBUTES = "attributes"
+    BODY = "body"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRule:
+    """A rule of the configuration: a pattern over text, keys, or a pattern under keys. No signals or places: all of them.
+
+    A key is compared in lower case; one that ends in ``*`` stands for all that begin so.
+    """
+
+    name: str
+    mode: Mode
+    pattern: str | None = None
+    keys: tuple[str, ...] = ()
+    signals: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+
+    def reads(self, place: Place) -> bool:
+        """Whether the rule looks there."""
+        return not self.places or place in self.places
+
+    def names(self, key: str) -> bool:
+        """Whether the rule names this key, given in lower case."""
+        return any(key.startswith(own[:-1]) if own.endswith("*") else key == own for own in self.keys)
+
+
 @dataclass(frozen=True, slots=True)
 class ScrubSettings:
-    """Which profile, and the keys that no key rule touches (value rules still read their values)."""
+    """Which profile, the keys that no key rule touches (value rules still read their values), the configuration's rules."""
 
     profile: str = "default"
     allow_keys: frozenset[str] = frozenset()
+    rules: tuple[OwnRule, ...] = ()
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -36,6 +78,8 @@ class Action(enum.Enum):
     TRUNCATE = "truncate"
     URL = "url"
     SQL = "sql"
+    PATTERN = "pattern"
+    PARTIAL = "partial"
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -83,9 +127,9 @@ DROPPED_NAMES: dict[tuple[str, str], frozenset[str]] = {
 MASKED_PHRASES = tuple(
     tuple(phrase.split("_"))
     for phrase in _listed(
-        "password passwd passphrase pwd secret client_secret token api_key access_key private_key account_key signing_key "
-        "credential authorization auth_header session_id session_key session_token cookie csrf xsrf jwt ssn social_security "
-        "credit_card card_number cvv cvc pin_code iban bank_account routing_number connection_string dsn"
+        "password pass_word passwd passphrase pwd secret client_secret token api_key access_key private_key account_key "
+        "signing_key credential authorization auth_header session_id session_key session_token cookie csrf xsrf jwt ssn "
+        "social_security credit_card card_number cvv cvc pin_code iban bank_account routing_number connection_string dsn"
     )
 )
 """Sequences of words of a key; written as one word (``apikey``) or in the plural they count too."""
@@ -108,10 +152,11 @@ URL_PARAMETERS = frozenset(
 class ValueRule:
     """One pattern over UTF-8 text. The first group that took part, else the whole match, is masked.
 
-    ``hint`` matches wherever ``pattern`` does, reads bytes as Latin-1, and looks at no boundary: hints make the one cheap
-    search before all rules and choose the rules to run. ``check`` may move or refuse the span; after a refusal the search
-    goes on behind the match, or, when candidates ``overlap``, one byte after its start (such candidates have a bounded
-    length, so time stays linear).
+    ``hint`` matches wherever ``pattern`` does, in text and in JSON's escapes of it. It reads bytes as Latin-1, looks at no
+    boundary and counts little, so that all hints together stay one small automaton: they make the one cheap search before
+    all rules and choose the rules to run. ``check`` may move or refuse the span; after a refusal the search goes on behind
+    the match, or, when candidates ``overlap``, one byte after its start (such candidates have a bounded length, so time
+    stays linear).
     """
 
     name: str
@@ -119,60 +164,83 @@ class ValueRule:
     hint: str
     check: Callable[[bytes, int, int], tuple[int, int] | None] = checks.always
     overlap: bool = False
+    crowded: str = ""
+    """What is masked unchecked where candidates are too many to be checked; else ``pattern``."""
 
 
 _SENSITIVE_WORD = r"(?i:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|private|account|signing|secret)[_ -]?key)"
-_LOCAL = r"[\pL\pN._%+'-]"
-_DOMAIN = r"(?:[\pL\pN-]+\.)+\pL{2,}"
+_LOCAL = r"[\pL\pN\pM._%+'-]"
+_DOMAIN = r"(?:[\pL\pN\pM-]+\.)+\pL[\pL\pM]+"
+_COUNTRIES = "|".join(checks.IBAN_LENGTHS)
 
 VALUE_RULES = (
     ValueRule(
         "private_key",
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}-----|\z)",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
+        "-----BEGIN ",
     ),
-    ValueRule("jwt", r"\be[yw][\w-]{8,700}\.[\w-]{4}", r"e[yw][\w-]{8,}\.[\w-]{4}", checks.jwt, overlap=True),
-    ValueRule("bearer", r"(?i:\bbearer)\s{1,8}([\w.~+/=-]{8,})", r"(?i:bearer)\s", checks.bearer),
-    ValueRule("basic", r"(?i:\bbasic)\s{1,8}([A-Za-z0-9+/=_-]{4,})", r"(?i:basic)\s", checks.basic),
-    ValueRule("aws_access_key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}"),
-    ValueRule("github_token", r"\b(?:gh[pousr]_\w{36,255}|github_pat_\w{22,255})", r"gh[pousr]_\w{36}|github_pat_"),
+    ValueRule(
+        "jwt", r"\be[yw][\w-]{8,700}\.[\w-]{4}", r"e[yw][\w-]{8,}\.[\w-]{4}", checks.jwt, True, r"e[yw][\w-]{8,}\.[\w.-]{4,}"
+    ),
+    ValueRule("bearer", r"(?i:\bbearer)\s{1,8}([\w.~+/=-]{8,})", r"(?i:bearer)[\s\\]", checks.bearer),
+    ValueRule(
+        "authorization",
+        r"""(?i:\bauthorization)["']?\s{0,3}[:=]\s{0,3}["']?(?i:(?:api-)?token\s{1,4})?([\w.~+/=@-]{8,})""",
+        "(?i:authorization)",
+        checks.bearer,
+    ),
+    ValueRule(
+        "curl_user",
+        r"""\bcurl\b[^\n]{0,200}?\s(?:-u|--user)[ =]{1,4}["']?[^\s"':<$]{0,64}:["']?([^\s"']{3,64})""",
+        r"curl[^\n]*\s(?:-u|--user)[ =]",
+        checks.password,
+    ),
+    ValueRule("basic", r"(?i:\bbasic)\s{1,8}([A-Za-z0-9+/=_-]{4,})", r"(?i:basic)[\s\\]", checks.basic),
+    ValueRule("aws_access_key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b", r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{4}"),
+    ValueRule("github_token", r"\b(?:gh[pousr]_\w{36,255}|github_pat_\w{22,255})", r"gh[pousr]_\w{8}|github_pat_"),
     ValueRule("gitlab_token", r"\bglpat-[\w.-]{20,300}", "glpat-"),
     ValueRule("slack_token", r"\bxox[abeprs]-[\w-]{10,300}", "xox[abeprs]-"),
-    ValueRule("stripe_key", r"\b[rs]k_live_\w{10,300}", "k_live_"),
-    ValueRule("google_api_key", r"\bAIza[\w-]{35}", r"AIza[\w-]{35}"),
-    ValueRule("npm_token", r"\bnpm_[A-Za-z0-9]{36}\b", "npm_[A-Za-z0-9]{36}"),
+    ValueRule("stripe_key", r"\b[rs]k_(?:live|test|prod)_\w{10,300}", "k_(?:live|test|prod)_"),
+    ValueRule("vendor_token", rf"\b(?:{'|'.join(vendors.TOKENS)})", "|".join(vendors.HINTS)),
+    ValueRule("google_api_key", r"\bAIza[\w-]{35}", "AIza"),
+    ValueRule("npm_token", r"\bnpm_[A-Za-z0-9]{36}\b", "npm_[A-Za-z0-9]{8}"),
     ValueRule("pypi_token", r"\bpypi-AgEI[\w-]{20,900}", "pypi-AgEI"),
     ValueRule("azure_account_key", r"(?i:AccountKey=)([A-Za-z0-9+/=]{20,200})", "(?i:accountkey=)"),
     ValueRule(
         "aws_secret_key",
         r"(?i:aws|secret|access.?key)[^\n]{0,40}?[^\w/+]([A-Za-z0-9/+]{40})",
-        r"(?i:aws|secret|access)[^\n]{0,60}[A-Za-z0-9/+]{40}",
+        r"(?i:aws|secret|access)[^\n]*[A-Za-z0-9/+]{40}",
         checks.aws_secret,
         overlap=True,
+        crowded="[A-Za-z0-9/+]{40,}",
     ),
     ValueRule(
         "assignment",
         _SENSITIVE_WORD
         + r"""\\?["']?\s{0,3}[=:]\s{0,3}"""
-        + r"""(?:\\?"([^"\\\n]{1,500})|\\?'([^'\\\n]{1,500})|([^\s"'\\&,;{}()\[\]]+))""",
-        _SENSITIVE_WORD + r"""\\?["']?\s{0,3}[=:]""",
+        + r"""(?:\\?"([^"\\\n]{1,60})|\\?'([^'\\\n]{1,60})|([^\s"'\\&,;{}()\[\]]{1,60}))""",
+        _SENSITIVE_WORD + r"""[\\"'\s]*[=:]""",
         checks.assigned,
+        crowded=_SENSITIVE_WORD + r"""[\\"'\s]{0,6}[=:]\s*\S*""",
     ),
     ValueRule(
         "email",
         rf"""(?:{_LOCAL}+|"[^"\n]{{1,64}}")(?:@|%40){_DOMAIN}""",
-        "@|%40",
+        r"""["%'+.0-9A-Z_a-z\x80-\xf4-](?:@|%40)[0-9A-Za-z\x80-\xf4.-]+\.[A-Za-z\xc2-\xf4]""",
         checks.email,
+        crowded=r"\S+(?:@|%40)\S+",
     ),
-    ValueRule("card", r"[0-9](?:[ -]?[0-9]){12,}", r"[0-9](?:[ -]?[0-9]){12}", checks.card),
+    ValueRule(
+        "card", r"[0-9](?:[ -]?[0-9]){12,}", r"[0-9](?:[ -]?[0-9]){12}", checks.card, crowded=r"\b[2-6](?:[ -]?[0-9]){12,}"
+    ),
     ValueRule("ssn", r"[0-9]{3}-[0-9]{2}-[0-9]{4}", r"[0-9]{3}-[0-9]{2}-[0-9]{4}", checks.ssn, overlap=True),
     ValueRule(
         "iban",
-        rf"\b(?:{'|'.join(checks.IBAN_LENGTHS)})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11,30}}",
-        "[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]){11}",
+        rf"\b(?:{_COUNTRIES})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11,30}}",
+        rf"(?:{_COUNTRIES})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{3}}",
         checks.iban,
         overlap=True,
     ),
-    ValueRule("phone", r"\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}", r"\+[1-9](?:[ ().-]{0,2}[0-9]){7}", checks.phone),
+    ValueRule("phone", r"\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}", r"\+[1-9][0-9 ().-]{7}", checks.phone),
 )
 """In order: a longer secret before what may stand inside it."""

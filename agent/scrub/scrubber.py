@@ -5,12 +5,10 @@ Law: scrubbing what is scrubbed changes nothing, and whatever the rules changed 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 from typing import TypeVar
 
-import orjson
 import re2
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -18,82 +16,61 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from agent.scrub import messages, rules
-from agent.scrub.keys import KeyRules
+from agent.scrub import messages
+from agent.scrub.attributes import AttributeRules, suspects
+from agent.scrub.keys import NO_VERDICT, KeyRules
 from agent.scrub.messages import Leaves
-from agent.scrub.rules import Action, ScrubSettings
+from agent.scrub.own import OwnPattern, hints_of
+from agent.scrub.rules import OwnRule, Place, ScrubSettings
+from agent.scrub.ruleset import rules_hash
 from agent.scrub.tally import Tally
-from agent.scrub.text import Hits, scrub_text, suspects
-from agent.scrub.tree import Tree
-from agent.scrub.urls import may_change
-from agent.scrub.wire import is_key_head, string_start
+from agent.scrub.text import Hits, ValueRules
+from agent.scrub.tree import Tree, pseudonym
+from agent.scrub.wire import SEPARATOR, varint
 from agent.values import UNREADABLE, key_value
 
-REVISION = 1
-"""Of what the rules do beyond their data (checks, URL, SQL and address rules): part of the hash."""
-
-MEMO_ENTRIES = 32768
-MEMO_BYTES = 512
-"""A page of 1,000 spans has about 12,000 distinct attributes at most; longer ones are rare. Together at most 16 MiB."""
+TEXTS = 32768
+TEXT_CHARACTERS = 512
+"""Of names and messages that are remembered: together at most 16 MiB, and what is longer hardly repeats."""
 
 _MARKS = re2.compile(r'REDACTED|hmac:|\?|::|[0-9]\.[0-9]+\.[0-9]+\.0(?:[^0-9]|\z)|\[unreadable\]|"bytesValue"')
 
-_UNREADABLE = key_value(messages.NO_MESSAGE)
-_UNREADABLE_WIRE = _UNREADABLE.SerializeToString()
+_EVENTS = bytes([Span.DESCRIPTOR.fields_by_name["events"].number << 3 | 2])
 
 _M = TypeVar("_M", bound=Message)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answer:
-    """What leaves in place of the input (None: nothing), and which rules fired."""
-
-    wire: bytes | None
-    hits: tuple[tuple[str, str], ...]
-
-
-_CLEAN = _Answer(None, ())
-"""By identity: the input leaves as it is."""
-
-
-def _rules_hash(settings: ScrubSettings) -> str:
-    described = [
-        REVISION,
-        settings.profile,
-        sorted(settings.allow_keys),
-        sorted((key, action.value) for key, action in (rules.EXACT_KEYS | rules.PREFIX_KEYS).items()),
-        sorted((*place, *sorted(names)) for place, names in rules.DROPPED_NAMES.items()),
-        [rules.MASKED_PHRASES, *map(sorted, (rules.MASKED_COMPOUNDS, rules.NOT_A_TOKEN, rules.URL_PARAMETERS))],
-        [(rule.name, rule.pattern, rule.check.__name__, rule.overlap) for rule in rules.VALUE_RULES],
-    ]
-    return hashlib.sha256(orjson.dumps(described)).hexdigest()
-
-
-def _is_readable(wire: bytes) -> bool:
-    try:
-        KeyValue.FromString(wire)
-    except DecodeError:
-        return False
-    return True
-
-
-def _readable(wire: bytes) -> bytes:
-    """Bytes that parse: one attribute that does not would make a whole page of OTLP unreadable."""
-    return wire if _is_readable(wire) else key_value(wire).SerializeToString()
-
-
 class Scrubber:
-    """Everything that leaves the agent goes through one of these; safe to share between threads."""
+    """Everything that leaves the agent goes through one of these; safe to share between threads.
 
-    def __init__(self, settings: ScrubSettings, hmac_key: bytes) -> None:
+    ``signal`` chooses among the configuration's rules those that look at it; without one all do.
+    """
+
+    def __init__(self, settings: ScrubSettings, hmac_key: bytes, signal: str | None = None) -> None:
+        own = [rule for rule in settings.rules if signal is None or not rule.signals or signal in rule.signals]
         self._off = settings.profile == "off"
-        self._keys = KeyRules(settings)
-        self._tree = Tree(self._keys, hmac_key)
         self._tally = Tally()
-        self._memo: dict[bytes, _Answer] = {}
+        self._hmac_key = hmac_key
+        trees = {place: self._tree(settings, own, place) for place in Place}
+        keys, tree, values = trees[Place.ATTRIBUTES]
+        self._keys = keys
+        self._attributes = AttributeRules(keys, tree, values, all_suspect=settings.profile == "strict")
+        self._hints = tuple({hint for _, _, its in trees.values() for hint in its.hints})
+        self._text_tree, self._text_values = trees[Place.TEXT][1:]
+        self._body_tree, self._body_values = trees[Place.BODY][1:]
         self._texts: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {}
-        self._key_actions: dict[bytes, Action | None] = {}
-        self.rules_hash = _rules_hash(settings)
+        self.rules_hash = rules_hash(settings)
+
+    def _tree(self, settings: ScrubSettings, own: Sequence[OwnRule], place: Place) -> tuple[KeyRules, Tree, ValueRules]:
+        """The rules that look at one place."""
+        looking = [rule for rule in own if rule.reads(place)]
+        patterns = [OwnPattern.of(rule, self._pseudonym) for rule in looking if rule.pattern and not rule.keys]
+        values = ValueRules(patterns, hints_of(looking))
+        keys = KeyRules(ScrubSettings(settings.profile, settings.allow_keys, tuple(looking)), values)
+        return keys, Tree(keys, values, self._hmac_key), values
+
+    def _pseudonym(self, text: str) -> str:
+        return pseudonym(self._hmac_key, text)
 
     @property
     def is_off(self) -> bool:
@@ -107,120 +84,104 @@ class Scrubber:
 
     def attributes(self, wires: list[bytes]) -> list[bytes]:
         """Attributes without those dropped; the identical list when nothing changes."""
-        if self._off or not wires:
-            return wires if all(map(_is_readable, wires)) else [_readable(wire) for wire in wires]
-        answers = list(map(self._memo.get, wires))
-        if answers.count(None) == len(answers):
-            answers = [*self._answers(wires)]
-        elif None in answers:
-            missing = [wire for wire, answer in zip(wires, answers, strict=True) if answer is None]
-            fresh = iter(self._answers(missing))
-            answers = [next(fresh) if answer is None else answer for answer in answers]
-        if answers.count(_CLEAN) == len(answers):
-            return wires
-        return self._settled(wires, answers)
+        return self.attribute_lists([wires])[0]
 
-    def _settled(self, wires: list[bytes], answers: list[_Answer | None]) -> list[bytes]:
+    def attribute_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
+        """Many rows' attributes at once, which costs a quarter of one row after the other; see ``attributes``."""
+        wires = lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
+        changed = self.changed(wires)
+        if not changed:
+            return lists
+        result: list[list[bytes]] = []
+        places = iter(sorted(changed))
+        place = next(places, None)
+        first = 0
+        for row in lists:
+            last = first + len(row)
+            if place is None or place >= last:
+                result.append(row)
+            else:
+                left = [changed.get(at, wires[at]) for at in range(first, last)]
+                result.append([wire for wire in left if wire is not None])
+                while place is not None and place < last:
+                    place = next(places, None)
+            first = last
+        return result
+
+    def changed(self, wires: Sequence[bytes], counts: Callable[[], Sequence[int]] | None = None) -> dict[int, bytes | None]:
+        """Which of these attributes do not leave as they are, by place: what leaves instead, None for those dropped.
+
+        ``counts`` tells how often each stands somewhere, which is how often its hits count.
+        """
+        if self._off:
+            unreadable = (place for place, wire in enumerate(wires) if not _is_readable(wire))
+            return {place: key_value(wires[place]).SerializeToString() for place in unreadable}
         hits: Hits = []
-        left: list[bytes] = []
-        for wire, answer in zip(wires, answers, strict=True):
-            if answer is None or answer is _CLEAN:
-                left.append(wire)
-                continue
-            hits.extend(answer.hits)
-            if answer.wire is not None:
-                left.append(answer.wire)
+        changed = self._attributes.changed(wires, hits, counts)
+        if hits:
+            self._tally.add(hits)
+        return changed
+
+    def text(self, value: str) -> str:
+        """The value rules on a bare string: a name, a message, a version, a state, a schema URL."""
+        if self._off or not value:
+            return value
+        left, hits = self._text(value)
         if hits:
             self._tally.add(hits)
         return left
 
-    def _answers(self, wires: list[bytes]) -> list[_Answer]:
-        """Answers in order for attributes that the memo does not know."""
-        answers = [_CLEAN] * len(wires)
-        places: list[int] = []
-        strings: list[bytes] = []
-        actions, keep = self._key_actions, Action.KEEP
-        for place, attribute in enumerate(wires):
-            at = attribute[1] + 2 if len(attribute) > 1 else 0
-            head = attribute[:at]
-            action = actions.get(head) or self._key_action(head)
-            start = string_start(attribute, at)
-            if start < 0 or not (action is keep or (action is Action.URL and not may_change(attribute[start:]))):
-                answers[place] = self._judged(attribute)
-            elif start < len(attribute):
-                places.append(place)
-                strings.append(attribute[start:])
-        for index in suspects(strings) if strings else ():
-            answers[places[index]] = self._judged(wires[places[index]])
-        self._remember(wires, answers)
-        return answers
-
-    def _remember(self, wires: list[bytes], answers: list[_Answer]) -> None:
-        memo = self._memo
-        if len(memo) + len(wires) > MEMO_ENTRIES:
-            memo.clear()
-        memo.update(zip(wires, answers, strict=True))
-        if max(map(len, wires), default=0) > MEMO_BYTES:
-            for wire in wires:
-                if len(wire) > MEMO_BYTES:
-                    memo.pop(wire, None)
-
-    def _key_action(self, head: bytes) -> Action:
-        """The action of a key field whose text leaves as it is; MASK, which asks for the full walk, for any other."""
-        action = Action.MASK
-        if is_key_head(head) and head.isascii():
-            key = head[2:].decode()
-            verdict = self._keys.verdict(key, listed=False)
-            action = verdict.action if verdict.key == key else Action.MASK
-        if len(self._key_actions) >= KeyRules.MEMO:
-            self._key_actions.clear()
-        self._key_actions[head] = action
-        return action
-
-    def _judged(self, wire: bytes) -> _Answer:
-        """The full walk over one attribute."""
-        pair = key_value(wire)
-        if pair == _UNREADABLE:
-            return _Answer(_UNREADABLE_WIRE, (("unreadable", "mask"),))
-        hits: Hits = []
-        pair.DiscardUnknownFields()
-        verdict = self._keys.verdict(pair.key, listed=False)
-        if verdict.action in (Action.DROP, Action.GENAI):
-            rule = "genai" if verdict.action is Action.GENAI else "key"
-            return _Answer(None, ((rule, "drop"),))
-        hits.extend(verdict.hits)
-        self._tree.value(pair.value, verdict.action, hits, listed=self._keys.allows(pair.key))
-        pair.key = verdict.key
-        cleaned = pair.SerializeToString()
-        return _CLEAN if cleaned == wire else _Answer(cleaned, tuple(hits))
-
-    def text(self, value: str) -> str:
-        """The value rules on a bare string: a name, a message, a body, a version, a state, a schema URL."""
-        if self._off or not value:
-            return value
+    def _text(self, value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
         known = self._texts.get(value)
         if known is None:
-            known = self._text(value)
-            if len(value) <= MEMO_BYTES:
-                if len(self._texts) >= MEMO_ENTRIES:
+            known = self._judged(value, self._text_tree, self._text_values)
+            if len(value) <= TEXT_CHARACTERS:
+                if len(self._texts) >= TEXTS:
                     self._texts.clear()
                 self._texts[value] = known
-        if known[1]:
-            self._tally.add(known[1])
-        return known[0]
+        return known
 
-    def _text(self, value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-        if not suspects([value.encode("utf-8", "replace")]):
+    def keeps(self, value: str) -> bool:
+        """Whether ``text`` leaves this as it is; counts nothing."""
+        return self._off or not value or self._text(value)[0] == value
+
+    def texts(self, values: list[str | None]) -> list[str | None]:
+        """Many of them, as ``text``; None stays None."""
+        if all(value is None or self.keeps(value) for value in set(values)):
+            return values
+        return [value and self.text(value) for value in values]
+
+    def suspect_bodies(self, values: list[bytes | None]) -> Iterator[int]:
+        """The places of those log bodies, in UTF-8, that ``body`` may change."""
+        if self._off:
+            return
+        texts = [value or b"" for value in values]
+        joined = SEPARATOR.join((*texts, b""))
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        found = set(suspects(joined, ends, self._body_values.hints))
+        if self._attributes.all_suspect:
+            found |= {place for place, text in enumerate(texts) if text.lstrip()[:1] in (b"{", b"[")}
+        yield from sorted(found)
+
+    def body(self, value: str) -> str:
+        """A log body that is a string; one that is JSON is read as such."""
+        if self._off or not value:
+            return value
+        cleaned, hits = self._judged(value, self._body_tree, self._body_values)
+        self._tally.add(hits)
+        return cleaned
+
+    def _judged(self, value: str, tree: Tree, values: ValueRules) -> tuple[str, tuple[tuple[str, str], ...]]:
+        is_document = self._attributes.all_suspect and value.lstrip()[:1] in ("{", "[")
+        if not is_document and not values.suspicious(value):
             return value, ()
         hits: Hits = []
-        return self._tree.string(value, hits), tuple(hits)
+        return tree.string(value, hits), tuple(hits)
 
-    def _key_text(self, key: str) -> str:
-        """A key without a value: the value rules, unless the key is allowed."""
-        if self._keys.allows(key):
-            return key
+    def key_text(self, key: str) -> str:
+        """A key without a value."""
         hits: Hits = []
-        cleaned = scrub_text(key, hits)
+        cleaned = self._keys.cleaned(key, hits)
         self._tally.add(hits)
         return cleaned
 
@@ -238,9 +199,43 @@ class Scrubber:
         if self._off:
             return wire
         message.DiscardUnknownFields()
-        scrub(message, Leaves(self.text, self._key_text, self._pairs))
+        if self._attributes.all_suspect or any(hint.start(wire) >= 0 for hint in self._hints):
+            scrub(message, Leaves(self.text, self.key_text, self._pairs))
+        elif isinstance(message, Span.Link | Exemplar):
+            messages.clear_wrong_ids(message)
         cleaned = message.SerializeToString()
         return wire if cleaned == wire else cleaned
+
+    def event_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
+        """The events of many rows; see ``event``."""
+        if self.keeps_events([*chain.from_iterable(lists)]):
+            return lists
+        return [[self.event(wire) for wire in row] for row in lists]
+
+    def keeps_events(self, wires: Sequence[bytes]) -> bool:
+        """Whether ``event`` surely leaves all of these as they are."""
+        return not wires or (not self._off and self._all_clean(wires, Span, _EVENTS))
+
+    def link_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
+        """The links of many rows; see ``link``."""
+        if not any(lists):
+            return lists
+        return [[self.link(wire) for wire in row] for row in lists]
+
+    def _all_clean(self, wires: Sequence[bytes], holder: type[Message], tag: bytes) -> bool:
+        """Whether no rule can hit any of these messages, and none has a field that OTLP does not define.
+
+        ``holder`` has them in the repeated field of this tag: parsed together they cost an eighth.
+        """
+        joined = b"".join([part for wire in wires for part in (tag, varint(len(wire)), wire)])
+        if self._attributes.all_suspect or any(hint.start(joined) >= 0 for hint in self._hints):
+            return False
+        try:
+            message = holder.FromString(joined)
+        except DecodeError:
+            return False
+        message.DiscardUnknownFields()
+        return bool(message.SerializeToString() == joined)
 
     def event(self, wire: bytes) -> bytes:
         """A Span.Event: its name and attributes."""
@@ -268,7 +263,7 @@ class Scrubber:
 
     def _value(self, value: AnyValue, _leaves: Leaves) -> None:
         hits: Hits = []
-        self._tree.value(value, Action.KEEP, hits, listed=False)
+        self._body_tree.value(value, NO_VERDICT, hits, listed=False)
         self._tally.add(hits)
 
     def take_tally(self) -> dict[tuple[str, str], int]:
@@ -278,3 +273,11 @@ class Scrubber:
     def may_produce(self, text: str) -> bool:
         """Whether a raw value other than ``text`` can be scrubbed to ``text``: never False when one can."""
         return not self._off and _MARKS.search(text) is not None
+
+
+def _is_readable(wire: bytes) -> bool:
+    try:
+        KeyValue.FromString(wire)
+    except DecodeError:
+        return False
+    return True

@@ -2,12 +2,15 @@
 
 import threading
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from agent.scrub import attributes as room_of_attributes
 from agent.scrub import scrubber as door
+from agent.scrub.attributes import CLEAN
 from agent.scrub.keys import KeyRules
 from agent.scrub.rules import EXACT_KEYS, ScrubSettings
 from agent.scrub.scrubber import Scrubber
@@ -68,12 +71,17 @@ def test_many_are_scrubbed_as_one_by_one_and_as_without_a_memo(attributes):
     expected = [left for attribute in attributes if (left := DEFAULT.attribute(attribute)) is not None]
     assert expected == fresh.attributes(attributes)
     assert expected == fresh.attributes(attributes)
-    judged = [fresh._judged(attribute) for attribute in attributes]
+    judged = [fresh._attributes.judged(attribute) for attribute in attributes]
     assert expected == [
-        attribute if answer is door._CLEAN else answer.wire
+        attribute if answer is CLEAN else answer.wire
         for attribute, answer in zip(attributes, judged, strict=True)
-        if answer.wire is not None or answer is door._CLEAN
+        if answer.wire is not None or answer is CLEAN
     ]
+
+
+@given(st.lists(st.lists(ATTRIBUTES, max_size=3), max_size=4))
+def test_many_rows_are_scrubbed_as_one_by_one(rows):
+    assert [DEFAULT.attributes(row) for row in rows] == DEFAULT.attribute_lists(rows)
 
 
 @pytest.mark.parametrize(
@@ -132,25 +140,25 @@ def test_known_and_new_attributes_mix():
     known = [wire("a", "b"), wire("note", SECRET)]
     room.attributes(known)
     assert [wire("c", 1), known[0], wire("note", "[REDACTED:email]")] == room.attributes([wire("c", 1), *known])
-    long = wire("a", "x" * 600)
-    assert [wire("d", 1), long] == room.attributes([wire("d", 1), long])
-    assert long not in room._memo
+    long = wire("token", "x" * 600)
+    assert [wire("d", 1), wire("token", "[REDACTED:key]")] == room.attributes([wire("d", 1), long])
+    assert room._attributes._memo.get(long) is None
 
 
 def test_memos_are_bounded(monkeypatch):
-    monkeypatch.setattr(door, "MEMO_ENTRIES", 10)
+    monkeypatch.setattr(room_of_attributes, "MEMO_ENTRIES", 10)
+    monkeypatch.setattr(door, "TEXTS", 10)
     room = Scrubber(ScrubSettings(), b"k")
     for number in range(50):
-        room.attribute(wire("a", number))
+        room.attribute(wire("token", number))
         room.text(f"t{number}")
     for number in range(KeyRules.MEMO + 5):
-        room.attribute(wire(f"k{number}", 1))
+        room.attribute(wire(f"token{number}", 1))
     room.attribute(wire("a", "x" * 600))
     room.text("x" * 600)
-    assert len(room._memo) <= 10
+    assert len(room._attributes._memo) <= 20
     assert len(room._texts) <= 10
-    assert len(room._key_actions) <= KeyRules.MEMO
-    assert max(map(len, room._memo)) <= door.MEMO_BYTES
+    assert len(room._attributes._key_actions) <= KeyRules.MEMO
 
 
 def test_strict_lets_allowed_keys_through_and_value_rules_still_read_them():
@@ -168,7 +176,7 @@ def test_off_changes_nothing():
 
 
 def test_entity_keys_that_are_allowed_stay():
-    assert STRICT._key_text(SECRET) == SECRET
+    assert STRICT.key_text(SECRET) == SECRET
 
 
 def test_the_hash_names_the_effective_rules():
@@ -206,3 +214,18 @@ def test_pairs_keep_their_order():
     left = DEFAULT.attributes([wire("b", 1), wire("password", 2), wire("a", 3)])
     assert [KeyValue.FromString(x).key for x in left] == ["b", "password", "a"]
     assert pair("a", 3) == KeyValue.FromString(left[2])
+
+
+DOCUMENTS = st.recursive(
+    st.one_of(MIXED, st.integers(-(2**60), 2**60), st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=5,
+).map(lambda document: orjson.dumps(document).decode())
+
+
+@given(st.one_of(MIXED, DOCUMENTS))
+def test_a_text_without_a_hint_is_one_that_the_full_walk_leaves(text):
+    assert DEFAULT._text_tree.string(text, []) == DEFAULT.text(text)
+    assert DEFAULT._body_tree.string(text, []) == DEFAULT.body(text)
+    judged = DEFAULT._attributes.judged(wire("x", text))
+    assert DEFAULT.attribute(wire("x", text)) == (wire("x", text) if judged is CLEAN else judged.wire)

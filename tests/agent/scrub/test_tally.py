@@ -2,7 +2,7 @@
 
 import threading
 
-from agent.scrub.tally import Tally
+from agent.scrub.tally import Memo, Tally
 
 
 def test_a_tally_is_taken_once():
@@ -25,3 +25,16 @@ def test_counts_of_all_threads_add_up():
     for thread in threads:
         thread.join(5)
     assert tally.take() == {("email", "mask"): 2000}
+
+
+def test_a_memo_keeps_what_was_used_last_and_forgets_the_rest():
+    memo: Memo[bytes, int] = Memo(2, 3)
+    memo.put(b"a", 1)
+    memo.put(b"b", 2)
+    memo.put(b"long", 9)
+    assert (memo.get(b"a"), memo.get(b"long")) == (1, None)
+    memo.put(b"c", 3)
+    assert memo.get(b"a") == 1
+    memo.put(b"d", 4)
+    assert [memo.get(key) for key in (b"a", b"b", b"c", b"d")] == [1, None, 3, 4]
+    assert len(memo) <= 6

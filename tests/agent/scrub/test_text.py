@@ -7,9 +7,10 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.scrub.characters import INVISIBLE, ODD, is_plain, normalised
 from agent.scrub.engine import LATIN1
 from agent.scrub.rules import VALUE_RULES
-from agent.scrub.text import INVISIBLE, Hits, scrub_text, suspects, until_stable
+from agent.scrub.text import Hits, ValueRules, until_stable
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 
@@ -29,6 +30,9 @@ TRUE = [
     ("google_api_key", "AIza" + "b" * 35, "[REDACTED:google_api_key]"),
     ("npm_token", "npm_" + "c" * 36, "[REDACTED:npm_token]"),
     ("pypi_token", "pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAw", "[REDACTED:pypi_token]"),
+    ("vendor_token", "with key hf_" + "aB" * 17, "with key [REDACTED:vendor_token]"),
+    ("authorization", "Authorization: Token 22cb987851bc", "Authorization: Token [REDACTED:authorization]"),
+    ("curl_user", "curl -s -u ada:s3cret+1 http://h", "curl -s -u ada:[REDACTED:curl_user] http://h"),
     ("azure_account_key", "AccountKey=" + "q" * 40 + "==;X=1", "AccountKey=[REDACTED:azure_account_key];X=1"),
     ("assignment", "login password=hunter2 failed", "login password=[REDACTED:assignment] failed"),
     ("assignment", 'sent {"api_key": "abc def"}', 'sent {"api_key": "[REDACTED:assignment]"}'),
@@ -63,6 +67,9 @@ FALSE = [
     "bearer authentication is required",
     "basic functionality of the basic tier",
     "AKIAIOSFODNN7EXAMPL",
+    "Authorization: Bearer required",
+    "curl -u $USER:$PASSWORD http://h",
+    "curl/8.10.1",
     "secret commit 356a192b7913b04c54574d18c28d46e6395428ab",
     "password: required",
     "password=?",
@@ -95,9 +102,12 @@ FALSE = [
 ]
 
 
+RULES = ValueRules()
+
+
 def scrub(text: str) -> tuple[str, Hits]:
     hits: Hits = []
-    return scrub_text(text, hits), hits
+    return RULES.scrubbed(text, hits), hits
 
 
 @pytest.mark.parametrize(("rule", "text", "expected"), TRUE)
@@ -105,7 +115,7 @@ def test_a_secret_is_replaced_by_the_name_of_its_rule(rule, text, expected):
     cleaned, hits = scrub(text)
     assert expected == cleaned
     assert rule in {name for name, _ in hits}
-    assert suspects([text.encode()]) == [0]
+    assert RULES.suspicious(text)
 
 
 @pytest.mark.parametrize("text", FALSE)
@@ -120,6 +130,7 @@ def test_every_rule_has_a_true_positive():
 @pytest.mark.parametrize("rule", VALUE_RULES, ids=lambda rule: rule.name)
 def test_a_hint_matches_wherever_its_pattern_does(rule):
     pattern, hint = re2.compile(rule.pattern), re2.compile(rule.hint.encode(), LATIN1)
+    re2.compile(rule.crowded)
     for _, text, _ in TRUE:
         if pattern.search(text):
             assert hint.search(text.encode())
@@ -132,15 +143,30 @@ def test_no_rule_matches_its_own_token(rule):
         assert text == scrub(text)[0]
 
 
-def test_suspects_names_the_strings_with_a_suspicion_and_no_other():
-    clean = [b"a", b"", b"GET /x", b"x" * 200]
-    assert suspects(clean) == []
-    assert suspects([b"a@b.c", b"", b"x", b' {"a":1}', b"y", "é".encode()]) == [0, 3, 5]
-
-
 def test_invisible_characters_cover_category_cf():
     missing = [hex(point) for point in range(0x110000) if unicodedata.category(chr(point)) == "Cf" and point not in INVISIBLE]
     assert missing == []
+
+
+def test_every_character_that_may_spell_ascii_is_odd():
+    for point in (p for p in range(0x80, 0x110000) if not 0xD800 <= p < 0xE000):
+        character = chr(point)
+        folded = unicodedata.normalize("NFKC", character)
+        if point in INVISIBLE or any("!" <= c <= "~" for c in folded + folded.lower() + character.lower()):
+            assert any(first <= point <= last for first, last in ODD), hex(point)
+    assert sorted(ODD) == ODD
+
+
+@pytest.mark.parametrize(("first", "last"), ODD)
+def test_an_odd_character_is_found_among_bytes(first, last):
+    assert not any(is_plain(chr(point).encode()) for point in {first, (first + last) // 2, last})
+
+
+def test_text_is_folded_without_growing_or_taking_the_square():
+    assert normalised("ﬁ\u200b\ufdfa①") == "fi 1"
+    assert normalised("e\u0301") == "e\u0301"
+    assert len(normalised("\u00a0a" + "\u0301\u0327" * 50_000)) < 50
+    assert len(normalised("\u00a0" + "\u3316" * 1000)) == 1001
 
 
 def test_what_does_not_settle_leaves_as_a_fixed_text():
@@ -150,36 +176,9 @@ def test_what_does_not_settle_leaves_as_a_fixed_text():
     assert scrub("[REDACTED:unstable]")[0] == "[REDACTED:unstable]"
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a.a.a" * 20_000,
-        "a.a.a" * 20_000 + "@",
-        "a@" * 50_000,
-        "eyaaaaaaaa-" * 9_000 + ".abcd",
-        "DE89 " * 20_000,
-        "4 " * 50_000,
-        "1" * 100_000,
-        "http://a:" * 11_000,
-        "http://a?x=" * 9_000,
-        "secret" * 16_000,
-        "+1 " * 33_000,
-        "-----BEGIN PRIVATE KEY" * 4_000,
-        "é" * 50_000,
-        "[" * 50_000,
-    ],
-    ids=lambda text: text[:12],
-)
-def test_hostile_input_takes_linear_time(text):
-    scrub(text)
-
-
 SECRETS = st.sampled_from([text for _, text, _ in TRUE])
-ODD = "eyJ.-@:/=+ 0123456789abDE[]{}?&#\"'\u200b"
-PLAIN = st.one_of(
-    st.text(max_size=20), st.sampled_from(FALSE), st.text("eyJ.-@:/=+ 0123456789abDE[]{}?&#\"'\u200b", max_size=30)
-)
+SIGNS = "eyJ.-@:/=+ 0123456789abDE[]{}?&#\"'\u200b"
+PLAIN = st.one_of(st.text(max_size=20), st.sampled_from(FALSE), st.text(SIGNS, max_size=30))
 MIXED = st.lists(st.one_of(SECRETS, PLAIN), max_size=5).map("".join)
 
 
@@ -191,5 +190,5 @@ def test_scrubbing_twice_is_scrubbing_once(text):
 
 @given(MIXED)
 def test_what_is_not_suspect_does_not_change(text):
-    if not suspects([text.encode()]):
+    if not RULES.suspicious(text):
         assert text == scrub(text)[0]

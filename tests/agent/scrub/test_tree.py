@@ -6,21 +6,22 @@ import orjson
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from agent.scrub.keys import KeyRules
+from agent.scrub.keys import KeyRules, Verdict
 from agent.scrub.rules import Action, ScrubSettings
-from agent.scrub.tree import JSON_BYTES, Tree
+from agent.scrub.text import ValueRules
+from agent.scrub.tree import JSON_BYTES, JSON_LEAVES, Tree
 from tests.agent.scrub.planted import SECRET, any_value
 
 MASK = "[REDACTED:email]"
 
 
 def tree(profile: str = "default", *allowed: str) -> Tree:
-    return Tree(KeyRules(ScrubSettings(profile, frozenset(allowed))), b"k")
+    return Tree(KeyRules(ScrubSettings(profile, frozenset(allowed))), ValueRules(), b"k")
 
 
 def scrubbed(value: Any, action: Action = Action.KEEP, room: Tree | None = None) -> AnyValue:
     result = any_value(value)
-    (room or tree()).value(result, action, [], listed=False)
+    (room or tree()).value(result, Verdict("", action), [], listed=False)
     return result
 
 
@@ -60,7 +61,7 @@ def test_pseudonyms_link_equal_values_under_one_key_only():
     same = scrubbed("u-1", Action.HMAC)
     assert same == scrubbed("u-1", Action.HMAC)
     assert same != scrubbed("u-2", Action.HMAC)
-    assert same != scrubbed("u-1", Action.HMAC, Tree(KeyRules(ScrubSettings()), b"other"))
+    assert same != scrubbed("u-1", Action.HMAC, Tree(KeyRules(ScrubSettings()), ValueRules(), b"other"))
     assert same == scrubbed(same.string_value, Action.HMAC)
     assert any_value("") == scrubbed("", Action.HMAC)
     assert len(scrubbed(48.85, Action.HMAC).string_value) == 29
@@ -76,6 +77,12 @@ def test_a_json_document_that_is_too_long_gets_the_value_rules():
     cleaned = scrubbed(text).string_value
     assert SECRET not in cleaned
     assert '"dsn":"z"' in cleaned
+
+
+def test_a_json_document_with_too_many_suspicious_strings_loses_those_behind():
+    text = orjson.dumps([f"b{n}@example.com" for n in range(JSON_LEAVES + 5)] + ["fine"]).decode()
+    cleaned = orjson.loads(scrubbed(text).string_value)
+    assert cleaned == [MASK] * JSON_LEAVES + ["[REDACTED:crowded]"] * 5 + ["fine"]
 
 
 def test_strict_masks_unlisted_keys_and_reads_allowed_ones_by_the_default_rules():

@@ -1,0 +1,143 @@
+"""Many attributes at once: two searches over all their bytes find the few that may change, and only those are walked."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from agent.scrub import messages
+from agent.scrub.engine import Search
+from agent.scrub.keys import KeyRules
+from agent.scrub.rules import Action
+from agent.scrub.tally import Memo
+from agent.scrub.text import Hits, ValueRules
+from agent.scrub.tree import Tree
+from agent.scrub.wire import SEPARATOR, irregular, is_key_head, string_start
+from agent.values import key_value
+
+MEMO_ENTRIES = 16384
+MEMO_BYTES = 512
+"""Of the attributes that needed a look; those over 512 bytes are rare. Together at most 16 MiB."""
+
+_UNREADABLE = key_value(messages.NO_MESSAGE)
+_UNREADABLE_WIRE = _UNREADABLE.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """What leaves in place of the input (None: nothing), and which rules fired."""
+
+    wire: bytes | None
+    hits: tuple[tuple[str, str], ...]
+
+
+CLEAN = _Answer(None, ())
+"""By identity: the input leaves as it is."""
+
+
+def suspects(joined: bytes, ends: Sequence[int], hints: Iterable[Search]) -> Iterator[int]:
+    """The places of attributes that hold a hint, by one hint after the other.
+
+    ``joined`` is all of them with a separator behind each, ``ends`` where those separators end.
+    """
+    for hint in hints:
+        index = 0
+        at = hint.start(joined)
+        while at >= 0:
+            index = bisect_right(ends, at, index)
+            if index == len(ends):
+                break
+            yield index
+            at = hint.start(joined, ends[index])
+
+
+class AttributeRules:
+    """The rules on attributes, with a memo of those that needed a look.
+
+    ``all_suspect`` says that an attribute without a hint may change as well: not listed, it must.
+    """
+
+    def __init__(self, keys: KeyRules, tree: Tree, values: ValueRules, *, all_suspect: bool) -> None:
+        self._keys = keys
+        self._tree = tree
+        self._values = values
+        self.all_suspect = all_suspect
+        self._memo: Memo[bytes, _Answer] = Memo(MEMO_ENTRIES, MEMO_BYTES)
+        self._key_actions: dict[bytes, Action | None] = {}
+
+    def changed(
+        self, wires: Sequence[bytes], hits: Hits, counts: Callable[[], Sequence[int]] | None = None
+    ) -> dict[int, bytes | None]:
+        """What leaves instead of the attributes that change, by place; None for those dropped. ``hits`` gets each as often.
+
+        With ``counts`` no two attributes are alike.
+        """
+        distinct = wires if counts is not None else list(dict.fromkeys(wires))
+        changing = {wire: answer for wire in self._looked_at(distinct) if (answer := self._answer(wire)) is not CLEAN}
+        if not changing:
+            return {}
+        found: dict[int, bytes | None] = {}
+        often = None if counts is None else counts()
+        for place, wire in enumerate(wires):
+            if (change := changing.get(wire)) is not None:
+                found[place] = change.wire
+                hits.extend(change.hits * (1 if often is None else often[place]))
+        return found
+
+    def _looked_at(self, wires: Sequence[bytes]) -> Iterable[bytes]:
+        """Those that may change."""
+        if self.all_suspect or not wires:
+            return wires
+        joined = SEPARATOR.join((*wires, b""))
+        ends = list(accumulate(map((1).__add__, map(len, wires))))
+        return [wires[place] for place in {*suspects(joined, ends, self._values.hints), *irregular(joined, ends)}]
+
+    def _answer(self, wire: bytes) -> _Answer:
+        answer = self._memo.get(wire)
+        if answer is None:
+            answer = CLEAN if self._is_clean(wire) else self.judged(wire)
+            self._memo.put(wire, answer)
+        return answer
+
+    def _is_clean(self, wire: bytes) -> bool:
+        """Whether a closer look says so: a key that keeps its value, and a value of the usual layout without a hint."""
+        at = wire[1] + 2 if len(wire) > 1 else 0
+        head = wire[:at]
+        action = self._key_actions.get(head) or self._key_action(head)
+        if action is not Action.KEEP:
+            return False
+        start = string_start(wire, at)
+        if start < 0:
+            return False
+        value = wire[start:]
+        return not any(hint.start(value) >= 0 for hint in self._values.hints)
+
+    def _key_action(self, head: bytes) -> Action:
+        """The action of a key field whose text leaves as it is; MASK, which asks for the full walk, for any other."""
+        action = Action.MASK
+        if is_key_head(head) and head.isascii():
+            key = head[2:].decode()
+            verdict = self._keys.verdict(key, listed=False)
+            action = verdict.action if verdict.key == key else Action.MASK
+        if len(self._key_actions) >= KeyRules.MEMO:
+            self._key_actions.clear()
+        self._key_actions[head] = action
+        return action
+
+    def judged(self, wire: bytes) -> _Answer:
+        """The full walk over one attribute."""
+        pair = key_value(wire)
+        if pair == _UNREADABLE:
+            return _Answer(_UNREADABLE_WIRE, (("unreadable", "mask"),))
+        hits: Hits = []
+        pair.DiscardUnknownFields()
+        verdict = self._keys.verdict(pair.key, listed=False)
+        if verdict.action in (Action.DROP, Action.GENAI):
+            return _Answer(None, ((verdict.rule, "drop"),))
+        hits.extend(verdict.hits)
+        self._tree.value(pair.value, verdict, hits, listed=self._keys.allows(pair.key))
+        pair.key = verdict.key
+        cleaned = pair.SerializeToString()
+        return CLEAN if cleaned == wire else _Answer(cleaned, tuple(hits))
