@@ -40,7 +40,7 @@ class Origin:
 
 def origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, scope_url: str) -> Origin | None:
     """The Origin of these parts, or None when the Resource's bytes are not a Resource; small ones are remembered."""
-    if sum(map(len, (resource or b"", resource_url, scope or b"", scope_url))) > _LONGEST_KEPT:
+    if sum(map(len, (resource or b"", resource_url, scope or b"", scope_url))) > LONGEST_KEPT:
         return _origin_of(resource, resource_url, scope, scope_url)
     return _remembered_origin(resource, resource_url, scope, scope_url)
 
@@ -63,7 +63,7 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
 LARGEST_RESOURCE = 262_144
 """Bytes, of a scope too: parsed, one of nothing but empty attributes takes up to ninety times as many."""
 
-_LONGEST_KEPT = 16_384
+LONGEST_KEPT = 16_384
 """Bytes of an origin that is remembered: with 2,048 of them at most 32 MiB."""
 
 _remembered_origin = lru_cache(maxsize=2048)(_origin_of)
@@ -116,6 +116,23 @@ def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
         )
     ]
     return Flat(records.flatten(), request_of_scope.take(scope_of_record), scope_of_record, origins)
+
+
+def entries(records: pa.StructArray) -> int:
+    """How many attributes, events, links, points and the like are in lists of these records, lists in lists too.
+
+    Numbers in lists, as a histogram's buckets, cost what they are: they are not counted.
+    """
+    lists = [records.field(index) for index in range(records.type.num_fields)]
+    found = 0
+    while lists:
+        column = lists.pop()
+        if pa.types.is_list(column.type) and not pa.types.is_primitive(column.type.value_type):
+            found += len(column.values)
+            lists.append(column.values)
+        elif pa.types.is_struct(column.type):
+            lists += column.flatten()
+    return found
 
 
 def origins_batch(origins: Sequence[Origin]) -> pa.RecordBatch:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf.message import Message
 
+from agent import schema
 from agent.batch import Batch, Decoded, Export, Receipt, Signal
 from agent.decode import columns
 from agent.decode.columns import Flat, Origin, Undecodable
-from agent.decode.refusals import Check, sift
-from agent.errors import MalformedExport
+from agent.decode.refusals import Check, Refusals, sift
+from agent.decode.skew import skewed
+from agent.decode.slices import SLICE_BYTES, slices
+from agent.errors import MalformedExport, TooLarge
+
+PORTION_BYTES = 2 * SLICE_BYTES
+"""Of requests that are decoded together: a call costs half a millisecond, the densest 2 MiB 40."""
+
+MAX_ENTRIES = 1 << 20
+"""Attributes, events, links, exemplars and the like of one request. Decoded, each costs 24 bytes beside its own, and may
+have come as two: 64 MiB of them would cost 800 MiB."""
+
+_TOO_DENSE = (
+    f"the request has more than {MAX_ENTRIES} attributes, events, links, exemplars and data points: send smaller batches"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +46,50 @@ class Decoder:
     expand: Callable[[Flat], Flat] = lambda flat: flat
 
     def decode(self, exports: Sequence[Export], now_ns: int) -> Decoded:
-        """Decode a group that arrived now; an export that is not OTLP costs itself alone."""
+        """Decode a group that arrived now; an export that is not OTLP, or too dense, costs itself alone."""
         payloads = [export.payload for export in exports]
-        try:
-            batch, receipts = self._decode(payloads, now_ns)
-        except Undecodable:
-            return self._decode_readable(payloads, now_ns)
-        return Decoded(batch, list(receipts))
+        batches: list[Batch] = []
+        receipts: list[Receipt | Exception] = []
+        for portion in _portions(payloads):
+            decoded = self._large(portion[0], now_ns) if _is_large(portion[0]) else self._together(portion, now_ns)
+            receipts += decoded.receipts
+            if decoded.batch is not None:
+                batches.append(decoded.batch)
+        batch = _joined(batches)
+        return Decoded(batch, receipts, {} if batch is None else skewed(batch.rows[schema.TIME_COLUMNS[self.signal]], now_ns))
 
-    def _decode(self, payloads: Sequence[bytes], now_ns: int) -> tuple[Batch | None, list[Receipt]]:
-        flat = self.expand(columns.flatten(payloads, self.message))
-        totals = [0] * len(payloads)
-        for entry in pc.value_counts(flat.request).to_pylist():
-            totals[entry["values"]] = entry["counts"]
-        good, refusals = sift(flat, self.checks)
-        return self._batch(good, now_ns), refusals.receipts(totals, self.noun)
+    def _together(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
+        try:
+            flats = [columns.flatten(payloads, self.message)]
+        except Undecodable:
+            return self._readable(payloads, now_ns)
+        return self._decoded(flats, len(payloads), now_ns)
+
+    def _large(self, payload: bytes, now_ns: int) -> Decoded:
+        """One request in slices; none of it is kept when one of them cannot be."""
+        flats = []
+        entries = 0
+        try:
+            for piece in slices(self.signal, payload):
+                flats.append(columns.flatten([piece], self.message))
+                entries += columns.entries(flats[-1].columns)
+                if entries > MAX_ENTRIES:
+                    return Decoded(None, [TooLarge(_TOO_DENSE)])
+        except (Undecodable, MalformedExport):
+            return Decoded(None, [self._malformed()])
+        return self._decoded(flats, 1, now_ns)
+
+    def _decoded(self, flats: Iterable[Flat], requests: int, now_ns: int) -> Decoded:
+        """What ``requests`` requests hold, which were flattened together or in slices."""
+        totals, refusals, batches = [0] * requests, Refusals(), []
+        for flat in map(self.expand, flats):
+            for entry in pc.value_counts(flat.request).to_pylist():
+                totals[entry["values"]] += entry["counts"]
+            good, refusals = sift(flat, self.checks, refusals)
+            batch = self._batch(good, now_ns)
+            if batch is not None:
+                batches.append(batch)
+        return Decoded(_joined(batches), list(refusals.receipts(totals, self.noun)))
 
     def _batch(self, flat: Flat, now_ns: int) -> Batch | None:
         if not len(flat.columns):
@@ -58,7 +101,7 @@ class Decoder:
                 used[origin.hash] = origin
         return Batch(self.signal, self.rows(flat, now_ns), columns.origins_batch(list(used.values())))
 
-    def _decode_readable(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
+    def _readable(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
         """The slow way, for a group with at least one payload that is not OTLP: find out which."""
         readable = []
         for index, payload in enumerate(payloads):
@@ -67,12 +110,42 @@ class Decoder:
             except Undecodable:
                 continue
             readable.append(index)
-        receipts: list[Receipt | Exception] = [
-            MalformedExport(f"body is not a valid OTLP {self.signal} request in protobuf") for _ in payloads
-        ]
+        receipts: list[Receipt | Exception] = [self._malformed() for _ in payloads]
         if not readable:
             return Decoded(None, receipts)
-        batch, good = self._decode([payloads[index] for index in readable], now_ns)
-        for index, receipt in zip(readable, good, strict=True):
+        decoded = self._together([payloads[index] for index in readable], now_ns)
+        for index, receipt in zip(readable, decoded.receipts, strict=True):
             receipts[index] = receipt
-        return Decoded(batch, receipts)
+        return Decoded(decoded.batch, receipts)
+
+    def _malformed(self) -> MalformedExport:
+        return MalformedExport(f"body is not a valid OTLP {self.signal} request in protobuf")
+
+
+def _is_large(payload: bytes) -> bool:
+    return len(payload) > SLICE_BYTES
+
+
+def _portions(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """What is decoded in one call: small requests together, a large one alone."""
+    portion: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        if portion and (size + len(payload) > PORTION_BYTES or _is_large(payload) or _is_large(portion[0])):
+            yield portion
+            portion, size = [], 0
+        portion.append(payload)
+        size += len(payload)
+    if portion:
+        yield portion
+
+
+def _joined(batches: Sequence[Batch]) -> Batch | None:
+    """The rows of all; each of their origins once."""
+    if len(batches) < 2:
+        return batches[0] if batches else None
+    origins = pa.concat_batches([batch.origins for batch in batches])
+    first = {hash_: index for index, hash_ in reversed(list(enumerate(origins["hash"].to_pylist())))}
+    return Batch(
+        batches[0].signal, pa.concat_batches([batch.rows for batch in batches]), origins.take(pa.array(sorted(first.values())))
+    )

@@ -15,13 +15,10 @@ What a sender may write, where OTLP's JSON mapping leaves a choice:
 
 from __future__ import annotations
 
-import base64
-import re
-import struct
 from collections.abc import Callable
+from io import BytesIO
 
-import orjson
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -29,57 +26,72 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from agent import errors
 from agent.batch import Signal
-from agent.decode.wire import signed_varint, varint, with_length, zigzag
+from agent.decode.json_scalars import (
+    EXACT_FLOAT,
+    IDS,
+    INT64,
+    LENGTH_DELIMITED,
+    SCALARS,
+    VARINT,
+    Make,
+    Write,
+    WrongError,
+    enums,
+)
+from agent.decode.json_walk import MAX_PIECE_TOKENS, Walk, parsed, tokens
+from agent.decode.wire import varint, with_length
 
 MAX_DEPTH = 100
 """Messages inside each other, the request counted: what protobuf parsers take. Thirty levels of kvlistValue fit."""
 
 MAX_TOKENS = 1 << 22
-"""Brackets and commas in a body: each is up to 96 bytes of memory while it is converted, so 400 MiB at the worst. 65536
-spans of ten attributes have three million."""
+"""Brackets and commas in a body: a microsecond each. 65536 spans of ten attributes have three million."""
+
+WHOLE_BYTES = 4 << 20
+"""A body up to here with at most ``MAX_PIECE_TOKENS`` is read at once, in 10 ms; 2,800 spans of ten attributes have as many."""
+
+MAX_RECORDS = 65_536
 
 _ID_NAMES = frozenset({"traceId", "spanId", "parentSpanId"})
-_BROKEN_ID_BYTES = 7
-_DECIMAL = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
-_NOT_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-_EXACT_FLOAT = 1 << 53
 _BOM = b"\xef\xbb\xbf"
-_VARINT, _LENGTH_DELIMITED = 0, 2  # wire types
+_ENVELOPES = (
+    *("ResourceSpans", "ScopeSpans", "ResourceLogs", "ScopeLogs", "ResourceMetrics", "ScopeMetrics"),
+    *("Metric", "Gauge", "Sum", "Histogram", "ExponentialHistogram", "Summary"),
+)
+"""Messages that may be as large as the request: a body that is walked is walked through these, and through the request."""
 
-_Write = Callable[[object, int], bytes]
-"""From a JSON value and the depth it stands at to wire bytes; raises ``_WrongError``."""
-
-_Make = Callable[[bytes], _Write]
-"""From a field's tag to its writer."""
-
-
-class _WrongError(Exception):
-    """A value that its field cannot hold: what is expected, and the path to it from the inside outward."""
-
-    def __init__(self, expected: str) -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.path: list[str] = []
+_Walked = Callable[[Walk, int], list[bytes]]
+"""From the place of a value, and the depth it stands at, to wire bytes in parts."""
 
 
-def protobuf_of_json(signal: Signal, body: bytes) -> bytes:
-    """The request in ``body`` as protobuf bytes.
+def protobuf_of_json(signal: Signal, body: bytes, max_records: int = MAX_RECORDS) -> bytes:
+    """The request in ``body`` as protobuf bytes. The interpreter's lock is never held for more than about 10 ms.
 
     Raises:
         MalformedExport: not JSON, or a field with a value it cannot have; the message names the field's path.
-        TooLarge: more than ``MAX_TOKENS`` brackets and commas.
+        TooLarge: more than ``MAX_TOKENS`` brackets and commas, or in a large body a record that is too large for
+            ``json_walk``, or more than ``max_records`` of a level.
     """
-    if len(body) > MAX_TOKENS and sum(map(body.count, (b"{", b"[", b","))) > MAX_TOKENS:
+    found = tokens(body, 0, len(body)) if len(body) > min(MAX_PIECE_TOKENS, MAX_TOKENS) else 0
+    if found > MAX_TOKENS:
         raise errors.TooLarge(f"the JSON body has more than {MAX_TOKENS} brackets and commas: send smaller batches")
+    request = _REQUESTS[signal]
     try:
-        request = orjson.loads(body.removeprefix(_BOM))
-    except orjson.JSONDecodeError as error:
-        raise errors.MalformedExport(f"the body is not JSON: {error.msg} at byte {error.pos}") from None
-    try:
-        return _REQUESTS[signal](request, 0)
-    except _WrongError as wrong:
+        if len(body) <= WHOLE_BYTES and found <= MAX_PIECE_TOKENS:
+            return request.write(parsed(body.removeprefix(_BOM)), 0)
+        return _joined(request, Walk(body, len(_BOM) if body.startswith(_BOM) else 0, max_records))
+    except WrongError as wrong:
         raise errors.MalformedExport(f"{_where(wrong.path)}: expected {wrong.expected}") from None
+
+
+def _joined(request: _Message, walk: Walk) -> bytes:
+    """Written piece by piece: to join 64 MiB at once would hold the lock for 30 ms."""
+    out = BytesIO()
+    parts = request.walked(walk, 0)
+    walk.end()
+    for part in parts:
+        out.write(part)
+    return out.getvalue()
 
 
 def _where(path: list[str]) -> str:
@@ -88,125 +100,23 @@ def _where(path: list[str]) -> str:
     return where if len(where) <= 200 else f"{where[:100]}...{where[-97:]}"
 
 
-def _integer(value: object, low: int, high: int, expected: str) -> int:
-    if type(value) is str and _DECIMAL.fullmatch(value):
-        value = int(value)
-    if type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT:
-        value = int(value)
-    if type(value) is not int or not low <= value <= high:  # isinstance would take a bool
-        raise _WrongError(expected)
-    return value
-
-
-def _integers(expected: str, low: int, high: int, to_bytes: Callable[[int], bytes]) -> _Make:
-    return lambda tag: lambda value, _depth: tag + to_bytes(_integer(value, low, high, expected))
-
-
-def _doubles(tag: bytes) -> _Write:
-    def write(value: object, _depth: int) -> bytes:
-        if type(value) is str:
-            value = float(value) if _NUMBER.fullmatch(value) else _NOT_NUMBERS.get(value)
-        if type(value) is not int and type(value) is not float:
-            raise _WrongError('a number, "NaN", "Infinity" or "-Infinity"')
-        return tag + struct.pack("<d", value)
-
-    return write
-
-
-def _bools(tag: bytes) -> _Write:
-    def write(value: object, _depth: int) -> bytes:
-        if type(value) is not bool:
-            raise _WrongError("true or false")
-        return tag + (b"\x01" if value else b"\x00")
-
-    return write
-
-
-def _texts(expected: str, octets_of: Callable[[str], bytes]) -> _Make:
-    def make(tag: bytes) -> _Write:
-        prefixed = with_length(tag)
-
-        def write(value: object, _depth: int) -> bytes:
-            if type(value) is not str:
-                raise _WrongError(expected)
-            return prefixed(octets_of(value))
-
-        return write
-
-    return make
-
-
-def _octets_of_base64(text: str) -> bytes:
-    text = text.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        raise _WrongError("a base64 string") from None
-
-
-def _octets_of_id(text: str) -> bytes:
-    try:
-        octets = bytes.fromhex(text)
-    except ValueError:
-        octets = b""
-    if len(octets) * 2 == len(text):  # fromhex skips blanks
-        return octets
-    return text.encode()[:_BROKEN_ID_BYTES]
-
-
-def _enums(descriptor: EnumDescriptor) -> _Make:
-    numbers = {name: value.number for name, value in descriptor.values_by_name.items()}
-    expected = f"an integer or the name of a {descriptor.name}"
-
-    def make(tag: bytes) -> _Write:
-        def write(value: object, _depth: int) -> bytes:
-            if type(value) is str:
-                value = numbers.get(value, value)
-            return tag + signed_varint(_integer(value, *_INT32, expected))
-
-        return write
-
-    return make
-
-
-_FD = FieldDescriptor
-_INT32, _UINT32 = (-(1 << 31), (1 << 31) - 1), (0, (1 << 32) - 1)
-_INT64, _UINT64 = (-(1 << 63), (1 << 63) - 1), (0, (1 << 64) - 1)
-_IDS = _texts("a string of hexadecimal digits", _octets_of_id)
-_SCALARS: dict[int, tuple[int, _Make]] = {
-    _FD.TYPE_DOUBLE: (1, _doubles),
-    _FD.TYPE_BOOL: (_VARINT, _bools),
-    _FD.TYPE_STRING: (_LENGTH_DELIMITED, _texts("a string", str.encode)),
-    _FD.TYPE_BYTES: (_LENGTH_DELIMITED, _texts("a base64 string", _octets_of_base64)),
-    _FD.TYPE_INT32: (_VARINT, _integers("an int32", *_INT32, signed_varint)),
-    _FD.TYPE_SINT32: (_VARINT, _integers("an int32", *_INT32, zigzag)),
-    _FD.TYPE_UINT32: (_VARINT, _integers("a uint32", *_UINT32, varint)),
-    _FD.TYPE_INT64: (_VARINT, _integers("an int64", *_INT64, signed_varint)),
-    _FD.TYPE_UINT64: (_VARINT, _integers("a uint64", *_UINT64, varint)),
-    _FD.TYPE_FIXED32: (5, _integers("a uint32", *_UINT32, struct.Struct("<I").pack)),
-    _FD.TYPE_FIXED64: (1, _integers("a uint64", *_UINT64, struct.Struct("<Q").pack)),
-    _FD.TYPE_SFIXED64: (1, _integers("an int64", *_INT64, struct.Struct("<q").pack)),
-}
-"""Wire type and writer of every scalar type that OTLP uses; another one fails at import."""
-
-
-def _packed(tag: bytes, write_one: _Write) -> _Write:
+def _packed(tag: bytes, write_one: Write) -> Write:
     prefixed = with_length(tag)
     return lambda value, depth: prefixed(_each(value, depth, write_one))
 
 
-def _repeated(write_one: _Write) -> _Write:
+def _repeated(write_one: Write) -> Write:
     return lambda value, depth: _each(value, depth, write_one)
 
 
-def _each(value: object, depth: int, write_one: _Write) -> bytes:
+def _each(value: object, depth: int, write_one: Write) -> bytes:
     if type(value) is not list:
-        raise _WrongError("a list")
+        raise WrongError("a list")
     out: list[bytes] = []
     try:
         for one in value:
             out.append(write_one(one, depth))  # noqa: PERF401  # its length says where a wrong value stands
-    except _WrongError as wrong:
+    except WrongError as wrong:
         wrong.path.append(f"[{len(out)}]")
         raise
     return b"".join(out)
@@ -220,15 +130,16 @@ class _Message:
         fields = sorted(descriptor.fields, key=lambda field: field.number)
         self._fields = {field.json_name: _field(field, known) for field in fields}
 
+        self._walks = {field.json_name: walk for field in fields if (walk := _walk(field, known))}
         if descriptor.full_name == AnyValue.DESCRIPTOR.full_name:
             self._fields["intValue"] = _number(self._fields["intValue"], self._fields["doubleValue"])
 
     def write(self, value: object, depth: int) -> bytes:
         """The message's fields, without tag and length."""
         if type(value) is not dict:
-            raise _WrongError("an object")
+            raise WrongError("an object")
         if depth >= MAX_DEPTH:
-            raise _WrongError(f"at most {MAX_DEPTH} messages inside each other")
+            raise WrongError(f"at most {MAX_DEPTH} messages inside each other")
         fields = self._fields
         out: list[bytes] = []
         name, depth = "", depth + 1
@@ -238,49 +149,110 @@ class _Message:
                 member = value.get(name)
                 if member is not None and name in fields:
                     out.append(fields[name](member, depth))
-        except _WrongError as wrong:
+        except WrongError as wrong:
             wrong.path.append(f".{name}")
             raise
         return b"".join(out)
 
-    def as_field(self, tag: bytes) -> _Write:
+    def walked(self, walk: Walk, depth: int) -> list[bytes]:
+        """As ``write``, of what stands at ``walk``; in parts."""
+        if walk.first() != ord("{"):
+            raise WrongError("an object")
+        parts: dict[str, list[bytes]] = {}
+        name, depth = "", depth + 1
+        try:
+            for name in walk.members():
+                if name in self._walks:
+                    parts[name] = self._walks[name](walk, depth)
+                elif name in self._fields:
+                    member = walk.value()
+                    parts[name] = [] if member is None else [self._fields[name](member, depth)]
+                else:
+                    walk.value()
+        except WrongError as wrong:
+            wrong.path.append(f".{name}")
+            raise
+        return [part for name in self._fields for part in parts.get(name, ())]
+
+    def as_field(self, tag: bytes) -> Write:
         """Writes the message as a field."""
         prefixed, write = with_length(tag), self.write
         return lambda value, depth: prefixed(write(value, depth))
 
 
-def _number(as_integer: _Write, as_double: _Write) -> _Write:
+def _number(as_integer: Write, as_double: Write) -> Write:
     def write(value: object, depth: int) -> bytes:
-        beyond = type(value) is float or (type(value) is int and not _INT64[0] <= value <= _INT64[1])
-        if beyond and not (type(value) is float and value.is_integer() and abs(value) <= _EXACT_FLOAT):
+        beyond = type(value) is float or (type(value) is int and not INT64[0] <= value <= INT64[1])
+        if beyond and not (type(value) is float and value.is_integer() and abs(value) <= EXACT_FLOAT):
             return as_double(value, depth)
         return as_integer(value, depth)
 
     return write
 
 
-def _field(field: FieldDescriptor, known: dict[str, _Message]) -> _Write:
-    make: _Make
+def _field(field: FieldDescriptor, known: dict[str, _Message]) -> Write:
+    make: Make
     if field.message_type is not None:
         inner = known.get(field.message_type.full_name) or _Message(field.message_type, known)
-        wire_type, make = _LENGTH_DELIMITED, inner.as_field
+        wire_type, make = LENGTH_DELIMITED, inner.as_field
     elif field.enum_type is not None:
-        wire_type, make = _VARINT, _enums(field.enum_type)
+        wire_type, make = VARINT, enums(field.enum_type)
     elif field.json_name in _ID_NAMES:
-        wire_type, make = _LENGTH_DELIMITED, _IDS
+        wire_type, make = LENGTH_DELIMITED, IDS
     else:
-        wire_type, make = _SCALARS[field.type]
+        wire_type, make = SCALARS[field.type]
     tag = varint(field.number << 3 | wire_type)
     if not field.is_repeated:
         return make(tag)
-    if wire_type == _LENGTH_DELIMITED:
+    if wire_type == LENGTH_DELIMITED:
         return _repeated(make(tag))
-    return _packed(varint(field.number << 3 | _LENGTH_DELIMITED), make(b""))
+    return _packed(varint(field.number << 3 | LENGTH_DELIMITED), make(b""))
+
+
+def _walk(field: FieldDescriptor, known: dict[str, _Message]) -> _Walked | None:
+    """How the members of an envelope that may be large are walked; None for a field that is read at once."""
+    message, tag = field.message_type, varint(field.number << 3 | LENGTH_DELIMITED)
+    if message is None or field.containing_type is None:
+        return None
+    if field.containing_type.name not in _ENVELOPES and not field.containing_type.name.startswith("Export"):
+        return None
+    inner = known[message.full_name]
+
+    def with_tag(parts: list[bytes]) -> list[bytes]:
+        return [tag + varint(sum(map(len, parts))), *parts]
+
+    def one(walk: Walk, depth: int) -> list[bytes]:
+        return with_tag(inner.walked(walk, depth) if message.name in _ENVELOPES else [inner.write(walk.value(), depth)])
+
+    def single(walk: Walk, depth: int) -> list[bytes]:
+        return [] if walk.is_null() else one(walk, depth)
+
+    def repeated(walk: Walk, depth: int) -> list[bytes]:
+        return [] if walk.is_null() else _each_walked(field.json_name, walk, depth, one)
+
+    if field.is_repeated:
+        return repeated
+    return single if message.name in _ENVELOPES else None
+
+
+def _each_walked(name: str, walk: Walk, depth: int, one: _Walked) -> list[bytes]:
+    if walk.first() != ord("["):
+        raise WrongError("a list")
+    out: list[bytes] = []
+    index = 0
+    try:
+        for _ in walk.elements(name):
+            out += one(walk, depth)
+            index += 1
+    except WrongError as wrong:
+        wrong.path.append(f"[{index}]")
+        raise
+    return out
 
 
 _MESSAGES: dict[str, _Message] = {}
-_REQUESTS: dict[Signal, _Write] = {
-    signal: _Message(request.DESCRIPTOR, _MESSAGES).write
+_REQUESTS: dict[Signal, _Message] = {
+    signal: _Message(request.DESCRIPTOR, _MESSAGES)
     for signal, request in (
         (Signal.TRACES, ExportTraceServiceRequest),
         (Signal.METRICS, ExportMetricsServiceRequest),

@@ -7,24 +7,23 @@ costs no memory and stops at the limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from google.protobuf.message import DecodeError
 from otlp_columns import otlp_columns_pb2
 
 from agent import errors
 from agent.batch import Signal
+from agent.decode.slices import without_large
+from agent.decode.wire import GROUP_STEPS, LENGTH_DELIMITED, MALFORMED, field_at
 
 LAZY_BYTES = 2 << 20
 
-_MALFORMED = "the body is not an OTLP request: send the protobuf bytes of Export…ServiceRequest, uncut"
 _RECORD_WORD = {Signal.TRACES: "spans", Signal.METRICS: "data points", Signal.LOGS: "log records"}
 _RESOURCES, _CHILDREN = 1, 2  # field numbers: of the request; of the resource and the scope part
 _KINDS, _POINTS = (5, 7, 9, 10, 11), 1  # of a metric: gauge, sum, both histograms, summary; and of each of these
-_LENGTH_DELIMITED = 2  # wire type
-_GROUP_STEPS = {3: 1, 4: -1}  # by wire type: into a group, out of it
-_FIXED_BYTES = {1: 8, 5: 4}  # by wire type
 _FIELDS_PER_RECORD = 7
 """A resource part with nothing but one span has seven fields on all levels: more per record is no request of this size."""
 
@@ -66,16 +65,14 @@ def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: 
     counts = _counted(signal, payload, max_records)
     if counts.largest <= max_record_bytes:
         return payload, counts.records, 0
-    kept = _without_large(signal, payload, max_record_bytes)
+    kept = without_large(signal, payload, max_record_bytes)
     records = _counted(signal, kept, max_records).records
     return kept, records, counts.records - records
 
 
 def _counted(signal: Signal, payload: bytes, max_records: int) -> _Counts:
-    if len(payload) > LAZY_BYTES:
-        counts = _walk(payload, max_records, points=signal is Signal.METRICS)
-    else:
-        counts = _parse_points(payload) if signal is Signal.METRICS else _parse(payload)
+    points = signal is Signal.METRICS
+    counts = _parse(payload, points=points) if len(payload) <= LAZY_BYTES else _walk(payload, max_records, points=points)
     levels = (
         (counts.records, _RECORD_WORD[signal]),
         (counts.metrics, "metrics"),
@@ -88,55 +85,28 @@ def _counted(signal: Signal, payload: bytes, max_records: int) -> _Counts:
     return counts
 
 
-def _without_large(signal: Signal, payload: bytes, max_bytes: int) -> bytes:
-    """The request with its small records alone; protobuf keeps every field that the counting messages do not know."""
-    if signal is Signal.METRICS:
-        metrics = otlp_columns_pb2.CountMetrics.FromString(payload)
-        scopes = (scope for part in metrics.resources for scope in part.scopes)
-        for metric in (metric for scope in scopes for metric in scope.metrics):
-            for _, kind in metric.ListFields():
-                kind.data_points[:] = [point for point in kind.data_points if len(point) <= max_bytes]
-        return metrics.SerializeToString()
-    request = otlp_columns_pb2.CountRequest.FromString(payload)
-    for resource in request.resources:
-        for scope in resource.scopes:
-            scope.records[:] = [record for record in scope.records if len(record) <= max_bytes]
-    return request.SerializeToString()
-
-
 def _over(what: str, max_records: int) -> str:
     return f"the request has {what}, limits.max_records allows {max_records}: send smaller batches"
 
 
-def _parse(payload: bytes) -> _Counts:
+def _parse(payload: bytes, *, points: bool) -> _Counts:
     try:
-        request = otlp_columns_pb2.CountRequest.FromString(payload)
+        request: Any = (otlp_columns_pb2.CountMetrics if points else otlp_columns_pb2.CountRequest).FromString(payload)
     except DecodeError:
-        raise errors.MalformedExport(_MALFORMED) from None
+        raise errors.MalformedExport(MALFORMED) from None
     counts = _Counts(resources=len(request.resources))
     for resource in request.resources:
         counts.scopes += len(resource.scopes)
         for scope in resource.scopes:
-            counts.records += len(scope.records)
-            counts.largest = max(counts.largest, max(map(len, scope.records), default=0))
+            counts.metrics += len(scope.metrics) if points else 0
+            for records in _points(scope) if points else (scope.records,):
+                counts.records += len(records)
+                counts.largest = max(counts.largest, max(map(len, records), default=0))
     return counts
 
 
-def _parse_points(payload: bytes) -> _Counts:
-    try:
-        request = otlp_columns_pb2.CountMetrics.FromString(payload)
-    except DecodeError:
-        raise errors.MalformedExport(_MALFORMED) from None
-    counts = _Counts(resources=len(request.resources))
-    for resource in request.resources:
-        counts.scopes += len(resource.scopes)
-        for scope in resource.scopes:
-            counts.metrics += len(scope.metrics)
-            for metric in scope.metrics:
-                for _, kind in metric.ListFields():
-                    counts.records += len(kind.data_points)
-                    counts.largest = max(counts.largest, max(map(len, kind.data_points), default=0))
-    return counts
+def _points(scope: otlp_columns_pb2.CountScopeMetrics) -> Iterator[Sequence[bytes]]:
+    return (kind.data_points for metric in scope.metrics for _, kind in metric.ListFields())
 
 
 def _walk(payload: bytes, max_records: int, *, points: bool) -> _Counts:
@@ -186,7 +156,7 @@ def _children(payload: bytes, number: int, within: tuple[int, int], budget: list
     ``budget[0]`` is what is left of the fields that may be looked at; when it is used up the walk ends early.
     """
     at, end = within
-    child = number << 3 | _LENGTH_DELIMITED
+    child = number << 3 | LENGTH_DELIMITED
     group_depth = 0
     while at < end and budget[0] >= 0:
         budget[0] -= 1
@@ -194,39 +164,12 @@ def _children(payload: bytes, number: int, within: tuple[int, int], budget: list
         if payload[at] == child and end - at > 2 and payload[at + 2] < 0x80 <= payload[at + 1]:
             tag, size, at = child, payload[at + 1] & 0x7F | payload[at + 2] << 7, at + 3
         else:
-            tag, size, at = _field(payload, at, end)
-        group_depth += _GROUP_STEPS.get(tag & 7, 0)
+            tag, size, at = field_at(payload, at, end)
+        group_depth += GROUP_STEPS.get(tag & 7, 0)
         if size > end - at or group_depth < 0:
-            raise errors.MalformedExport(_MALFORMED)
+            raise errors.MalformedExport(MALFORMED)
         if tag == child and not group_depth:
             yield at, at + size
         at += size
     if group_depth and budget[0] >= 0:
-        raise errors.MalformedExport(_MALFORMED)
-
-
-def _field(payload: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """The tag of the field at ``at``, how long its octets are and where they start; a varint is read over."""
-    tag, at = _varint(payload, at, end)
-    wire_type = tag & 7
-    if not 0 < tag >> 3 < 1 << 29 or wire_type > 5:
-        raise errors.MalformedExport(_MALFORMED)
-    if wire_type == _LENGTH_DELIMITED:
-        size, at = _varint(payload, at, end)
-        return tag, size, at
-    if wire_type == 0:
-        return tag, 0, _varint(payload, at, end)[1]
-    return tag, _FIXED_BYTES.get(wire_type, 0), at
-
-
-def _varint(payload: bytes, at: int, end: int) -> tuple[int, int]:
-    """The varint at ``at`` and where it ends."""
-    result = shift = 0
-    while at < end and shift < 70:
-        byte = payload[at]
-        at += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return result, at
-        shift += 7
-    raise errors.MalformedExport(_MALFORMED)
+        raise errors.MalformedExport(MALFORMED)

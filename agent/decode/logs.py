@@ -17,6 +17,7 @@ from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, unreadable_resource
+from agent.decode.string_indices import string_indices
 from agent.decode.wire import with_length
 
 LEVELS: dict[str, int] = {
@@ -49,6 +50,7 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
             crowded(max_entries, "attributes"),
         ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
+        string_indices("attributes"),
     )
 
 

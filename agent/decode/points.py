@@ -15,6 +15,7 @@ from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
+from agent.decode.string_indices import string_indices
 from agent.schema import PointKind
 
 _RENAMED = {
@@ -137,6 +138,7 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
         ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
         Check("no_temporality", "without aggregation_temporality, which sums and histograms need", _no_temporality, keep=True),
+        string_indices("attributes"),
     )
 
 

@@ -110,9 +110,12 @@ class Refusals:
         return "; ".join(f"{count} {self.hints[reason]}" for reason, count in counts.items())
 
 
-def sift(flat: Flat, checks: Sequence[Check]) -> tuple[Flat, Refusals]:
-    """The good records, and why the others are not: each refused record counts once, under its first reason."""
-    refusals = Refusals()
+def sift(flat: Flat, checks: Sequence[Check], refusals: Refusals | None = None) -> tuple[Flat, Refusals]:
+    """The good records, and why the others are not: each refused record counts once, under its first reason.
+
+    ``refusals`` are those of the same requests so far.
+    """
+    refusals = Refusals() if refusals is None else refusals
     for check in checks:
         bad = check.bad(flat)
         if bad is None:

@@ -14,6 +14,7 @@ from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
+from agent.decode.string_indices import string_indices
 
 
 def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
@@ -60,6 +61,7 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
             crowded(max_entries, "attributes", "events", "links"),
         ),
         Check("foreign_service", "of a service that this agent does not keep", foreign(owns)),
+        string_indices("attributes"),
     )
 
 

@@ -3,70 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from io import BytesIO
 
 from starlette.requests import Request
 
 from agent import errors
 from agent.receive import inflate
-
-_INLINE_COMPRESSED_BYTES = 4 << 10
-"""As gzip or deflate it inflates to 4 MiB at the most, 10 ms; more goes to a thread, and zstd, which has no such ratio."""
-
-
-class BodyBudget:
-    """The bytes of all bodies that are being read and made into protobuf, together at most ``max_bytes``."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-
-    @contextmanager
-    def share(self) -> Iterator[BodyShare]:
-        """One body's part of it, given back at the end."""
-        share = BodyShare(self)
-        try:
-            yield share
-        finally:
-            self._bytes -= share.bytes
-
-    def take(self, nbytes: int) -> None:
-        """A little more.
-
-        Raises:
-            QueueFull: there is no more.
-        """
-        if self._bytes + nbytes > self._max_bytes:
-            raise errors.QueueFull(
-                f"bodies of {self._bytes} bytes are being read, limits.queue_bytes allows {self._max_bytes}: "
-                "try again, or raise it"
-            )
-        self._bytes += nbytes
-
-
-class BodyShare:
-    """What one body has of a budget."""
-
-    def __init__(self, budget: BodyBudget) -> None:
-        self._budget = budget
-        self.bytes = 0
-
-    def grow(self, nbytes: int) -> None:
-        """As the body comes; ``QueueFull`` as the budget has it."""
-        self._budget.take(nbytes)
-        self.bytes += nbytes
+from agent.receive.body_budget import BodyShare, inflated_within
 
 
 class BodyReader:
     """Reads bodies of at most ``max_bytes``, as they come and inflated, that arrive within ``timeout_seconds``."""
 
     def __init__(self, max_bytes: int, timeout_seconds: float) -> None:
-        self._max_bytes = max_bytes
+        self._limit = inflate.Limit(max_bytes, "otlp.http.max_request_body_size")
         self._timeout_seconds = timeout_seconds
 
     async def read(self, request: Request, share: BodyShare) -> bytes:
-        """The body without its Content-Encoding; what comes over the wire is taken from ``share``.
+        """The body without its Content-Encoding; what comes over the wire, and then out of it, is taken from ``share``.
 
         Raises:
             QueueFull: too much is being read already.
@@ -84,17 +38,17 @@ class BodyReader:
             raise errors.DeadlinePassed(f"the body took longer than {self._timeout_seconds:g} s") from None
         if encoding in {"identity", "none"}:
             return body
-        if len(body) <= _INLINE_COMPRESSED_BYTES and encoding != "zstd":
-            return inflate.inflated(encoding, body, self._max_bytes)
-        return await asyncio.to_thread(inflate.inflated, encoding, body, self._max_bytes)
+        plain = await inflated_within(share, encoding, body, self._limit)
+        share.shrink(len(body))
+        return plain
 
     async def _raw(self, request: Request, share: BodyShare) -> bytes:
-        if int(request.headers.get("content-length", "0")) > self._max_bytes:
-            raise inflate.too_large(self._max_bytes)
-        body = bytearray()
+        if int(request.headers.get("content-length", "0")) > self._limit.max_bytes:
+            raise self._limit.error()
+        body = BytesIO()
         async for piece in request.stream():
             share.grow(len(piece))
-            body += piece
-            if len(body) > self._max_bytes:
-                raise inflate.too_large(self._max_bytes)
-        return bytes(body)
+            if body.tell() + len(piece) > self._limit.max_bytes:
+                raise self._limit.error()
+            body.write(piece)
+        return body.getvalue()  # without a copy, as long as nobody else holds it

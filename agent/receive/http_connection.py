@@ -1,4 +1,4 @@
-"""One HTTP connection within bounds that uvicorn lacks: time and bytes for a request's head, and how many connections.
+"""One HTTP connection within bounds that uvicorn lacks: time and bytes for a head, its age, and how many connections.
 
 The time for a body is ``http_body``'s. uvicorn's ``limit_concurrency`` is no such bound: it counts idle connections too and
 refuses the requests of everybody.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from agent.receive import http_replies as replies
+from agent.receive.http_handshake import Handshakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class ConnectionLimits:
     head_timeout_seconds: float = 60
     max_head_bytes: int = 64 << 10
     max_connections: int = 1024
+    max_age_seconds: float = 3600
+    handshake_timeout_seconds: float = 10
 
 
 class _Refusal(NamedTuple):
@@ -35,20 +38,19 @@ _NOT_HTTP = _Refusal(400, "this is not an HTTP/1.1 request; send HTTP/1.1, HTTP/
 _LONG_HEAD = _Refusal(431, "the request's line and headers are too long")
 
 
-def connections_within(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    """Uvicorn's protocol with ``limits``; uvicorn makes one object of it per connection."""
+def connections_within(limits: ConnectionLimits, handshakes: Handshakes | None = None) -> type[asyncio.Protocol]:
+    """Uvicorn's protocol with ``limits``, behind ``handshakes`` if there are any; uvicorn calls it once per connection."""
 
-    class Connection(_Connection):
-        def __init__(
-            self,
-            config: Config,
-            server_state: ServerState,
-            app_state: dict[str, Any],
-            _loop: Any = None,  # noqa: ANN401
-        ) -> None:
-            super().__init__(limits, config, server_state, app_state)
+    def connection(
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: Any = None,  # noqa: ANN401
+    ) -> asyncio.Protocol:
+        inner = _Connection(limits, config, server_state, app_state)
+        return inner if handshakes is None else handshakes.before(inner, lambda: len(server_state.connections))
 
-    return Connection
+    return cast("type[asyncio.Protocol]", connection)
 
 
 class _Connection(HttpToolsProtocol):
@@ -60,19 +62,33 @@ class _Connection(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._head_deadline: asyncio.TimerHandle | None = None
+        self._made = 0.0
+        self._early: list[bytes] | None = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        if self._early is None:
+            return
         super().connection_made(transport)
+        self._made = self.loop.time()
         if len(self.connections) > self._limits.max_connections:
             transport.abort()
             return
         self._expect_head()
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._early = None
         self._forget_deadline()
-        super().connection_lost(exc)
+        if self.transport is not None:
+            super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport is None:  # in the packet that ended the handshake, before anybody was told that it ended
+            if self._early is not None:
+                self._early.append(data)
+            return
         if self.transport.is_closing():
             return
         if self._head_deadline is None and self._is_idle():
@@ -97,6 +113,8 @@ class _Connection(HttpToolsProtocol):
             self._refuse(_LONG_HEAD)
             return
         super().on_headers_complete()
+        if self.cycle is not None and self.loop.time() - self._made >= self._limits.max_age_seconds:
+            self.cycle.keep_alive = False  # the answer says so, and is the last
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(_NOT_HTTP)

@@ -19,9 +19,11 @@ from agent.batch import Signal
 from agent.decode.json import protobuf_of_json
 from agent.endpoint import Endpoint
 from agent.receive import http_replies as replies
+from agent.receive.body_budget import BodyBudget, BodyShare
 from agent.receive.cors import CorsSettings, cors_of
-from agent.receive.http_body import BodyBudget, BodyReader, BodyShare
+from agent.receive.http_body import BodyReader
 from agent.receive.http_connection import ConnectionLimits, connections_within
+from agent.receive.http_handshake import Handshakes
 from agent.receive.receiver import Receiver
 from agent.tls import Certificate
 from agent.web import ServerOptions, serving_app
@@ -32,7 +34,7 @@ _INLINE_JSON_BYTES = 16 << 10
 """About 1 ms of conversion; more goes to a thread."""
 
 _ALONE_JSON_BYTES = 1 << 20
-"""A JSON body takes up to twenty times its size while it is converted: large ones are converted one at a time."""
+"""Converting takes a microsecond for each bracket and comma of one processor: large bodies are converted one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,22 @@ async def serving_otlp_http(
     Raises:
         ConfigError: the endpoint cannot be bound.
     """
+    limits = settings.connections
+    handshakes = None
+    if certificate is not None:
+        handshakes = Handshakes(certificate.ssl_context(), limits.max_connections, limits.handshake_timeout_seconds)
     options = ServerOptions(
         timeout_keep_alive=settings.idle_timeout_seconds,
         timeout_graceful_shutdown=settings.drain_seconds,
-        http=connections_within(settings.connections),
+        http=connections_within(limits, handshakes),
     )
-    if certificate is not None:
-        context = certificate.ssl_context()
-        options["ssl_context_factory"] = lambda _config, _default: context
     app = otlp_http_app(settings, receiver, signals)
-    async with serving_app(app, settings.endpoint, "otlp.http.endpoint", **options) as address:
-        yield Endpoint.parse(address).port
+    try:
+        async with serving_app(app, settings.endpoint, "otlp.http.endpoint", **options) as address:
+            yield Endpoint.parse(address).port
+    finally:
+        if handshakes is not None:
+            await handshakes.close()
 
 
 def otlp_http_app(settings: HttpSettings, receiver: Receiver, signals: Collection[Signal]) -> Starlette:
@@ -129,6 +136,6 @@ class _SignalPath:
         if media is replies.Media.PROTOBUF:
             return body
         if len(body) <= _INLINE_JSON_BYTES:
-            return protobuf_of_json(self._signal, body)
+            return protobuf_of_json(self._signal, body, self._receiver.max_records)
         async with self._conversion if len(body) > _ALONE_JSON_BYTES else contextlib.nullcontext():
-            return await asyncio.to_thread(protobuf_of_json, self._signal, body)
+            return await asyncio.to_thread(protobuf_of_json, self._signal, body, self._receiver.max_records)

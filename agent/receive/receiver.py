@@ -44,7 +44,7 @@ class Receiver:
         self._sink = sink
         self._admission = admission
         self._instruments = instruments
-        self._max_records = max_records
+        self.max_records = max_records
         self._max_record_bytes = max_record_bytes
         instruments.queue_bytes.set_function(lambda: admission.bytes_in_flight)
 
@@ -86,7 +86,7 @@ class Receiver:
         return replace(receipt, refused={**receipt.refused, "too_large": count}, message=message)
 
     async def _trimmed(self, signal: Signal, payload: bytes) -> tuple[bytes, int, int]:
-        limits = self._max_records, self._max_record_bytes
+        limits = self.max_records, self._max_record_bytes
         if len(payload) <= _INLINE_BYTES:
             return trimmed(signal, payload, *limits)
         return await asyncio.to_thread(trimmed, signal, payload, *limits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agent.batch import Signal
 from tests.conformance.wire import field
 
@@ -75,15 +77,42 @@ INSIDE = {
 }
 """Inside one record, or around it."""
 
+_SPREAD = SIZE // 200
 
+
+def _spread(tag: int, beside: bytes, record: Callable[[bytes], bytes]) -> bytes:
+    """The same inside of two hundred records, each of which is small enough by itself."""
+    return field(1, field(2, record(beside + field(tag, b"") * (_SPREAD // 2)) * 200))
+
+
+DENSE = {
+    "span attributes": (TRACES, _spread(9, _IDS, lambda one: field(2, one))),
+    "span events": (TRACES, _spread(11, _IDS, lambda one: field(2, one))),
+    "span links": (TRACES, _spread(13, _IDS, lambda one: field(2, one))),
+    "log attributes": (LOGS, _spread(6, b"", lambda one: field(2, one))),
+    "point attributes": (METRICS, _spread(7, _TIME + _NUMBER, lambda one: field(2, field(5, field(1, one))))),
+    "exemplars": (METRICS, _spread(5, _TIME + _NUMBER, lambda one: field(2, field(5, field(1, one))))),
+}
+"""Entries beyond what one request may have."""
+
+
+_SPANS = b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}'
 JSON_BOMBS = {
-    "attributes": b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%s","spanId":"%s","attributes":[%s]}]}]}]}'
+    "attributes": _SPANS
+    % b'{"traceId":"%s","spanId":"%s","attributes":[%s]}'
     % (b"01" * 16, b"02" * 8, b",".join([b"{}"] * 1_300_000)),
-    "spans": b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % b",".join([b"{}"] * 1_300_000),
+    "spans": _SPANS % b",".join([b"{}"] * 1_300_000),
+    "spans of little": _SPANS % b",".join([b'{"attributes":[{},{},{},{},{},{},{},{}]}'] * 60_000),
     "one long text": b'{"resourceSpans":[{"schemaUrl":"%s"}]}' % (b"x" * SIZE),
     "arrays": b"[" + b"[]," * 1_300_000 + b"[]]",
+    "arrays inside": b'{"resourceSpans":[{"resource":%s}]}' % (b"[" + b"[]," * 1_300_000 + b"[]]"),
+    "numbers": b'{"resourceSpans":[%s1]}' % (b"1," * 4_000_000),
+    "blanks": b'{"resourceSpans":[%s]}' % (b" " * SIZE),
+    "quotes": _SPANS % b'{"name":"%s"}' % (b'\\"' * (SIZE // 2)),
+    "members": b"{%s}" % b",".join(b'"%d":0' % number for number in range(1_000_000)),
+    "just under what is read at once": _SPANS % b",".join([b"[]"] * 65_000),
 }
-"""Just under the cap on brackets and commas."""
+"""Little but brackets, or but one thing; all but the last are walked."""
 
 
 def numbered(payload: bytes, number: int) -> bytes:

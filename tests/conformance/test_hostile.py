@@ -1,14 +1,15 @@
 """What costs its sender ten kilobytes costs the agent little: bombs are refused or survived, and the loop goes on meanwhile.
 
-The agent runs in a process of its own and measures itself (``watched``). A block that the code causes comes again each time,
-one that the machine causes does not: of several tries the shortest counts.
+The agent runs in a process of its own and measures itself (``watched``), without the time for which the machine ran somebody
+else (``heartbeat``). A block that the code causes comes again each time: of several tries the shortest counts.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -18,18 +19,19 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
 
 from agent.batch import Signal
-from tests.conformance.bombs import INSIDE, JSON_BOMBS, REFUSED, TRACES, numbered
+from tests.conformance.bombs import DENSE, INSIDE, JSON_BOMBS, REFUSED, TRACES, numbered
 from tests.conformance.watched import Watched, watched
+from tests.conformance.wire import field
 from tests.flow.roundtrip import WIRES
 from tests.telemetry import request, span
 
-TRIES = 6
+TRIES = 3
 BLOCKED_MS = 50
 GROWTH = 128 << 20
 QUERY_SECONDS = 5
 BOMB = 256 << 20
-EVERY_BOMB = "CORAL_CONFORMANCE_MUTANTS" in os.environ
 SOME = ("span attributes", "array values", "resource attributes", "kvlist in a body", "metric metadata")
+BOMBS = list(INSIDE) if "CORAL_CONFORMANCE_MUTANTS" in os.environ else SOME
 """A process for each takes seconds: the others are for ``make conformance``."""
 
 GZIP = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
@@ -101,21 +103,6 @@ def test_a_bomb_of_zeros_is_refused_within_twice_the_limit(agent, send):
     cheap(agent, attempt)
 
 
-WHEN_TAKEN: dict[str, str] = {}
-WHEN_ASKED = {"scope attributes": "the attributes of a scope are taken whole; no query over such a record is answered"}
-"""The bombs that cost too much when they arrive, and when a query finds them."""
-
-
-def uncapped(measured: Mapping[str, str]) -> list[Any]:
-    """The bombs, those that are known to cost too much marked with the cost."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=f"not capped yet: {measured[name]}"))
-        if name in measured
-        else name
-        for name in (INSIDE if EVERY_BOMB else SOME)
-    ]
-
-
 @pytest.fixture(scope="module")
 def bombed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Watched, str]]:
     """A process for each bomb: one that is taken stays in every answer."""
@@ -124,7 +111,7 @@ def bombed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield process, request.param
 
 
-@pytest.mark.parametrize("bombed", uncapped(WHEN_TAKEN), indirect=True)
+@pytest.mark.parametrize("bombed", BOMBS, indirect=True)
 def test_a_record_of_ten_mebibytes_of_empty_things_is_refused_or_survived(bombed):
     agent, name = bombed
     signal, payload = INSIDE[name]
@@ -135,7 +122,7 @@ def test_a_record_of_ten_mebibytes_of_empty_things_is_refused_or_survived(bombed
     cheap(agent, attempt)
 
 
-@pytest.mark.parametrize("bombed", uncapped(WHEN_ASKED), indirect=True)
+@pytest.mark.parametrize("bombed", BOMBS, indirect=True)
 def test_a_query_over_a_record_of_ten_mebibytes_of_empty_things_is_answered(bombed):
     agent, name = bombed
     signal, payload = INSIDE[name]
@@ -150,29 +137,55 @@ def test_a_query_over_a_record_of_ten_mebibytes_of_empty_things_is_answered(bomb
     cheap(agent, attempt)
 
 
-JSON_COSTS = {
-    "attributes": "loop blocked for 101 ms, 206 MiB more",
-    "spans": "loop blocked for 151 ms, 197 MiB more",
-    "arrays": "loop blocked for 715 ms",
-}
-"""Of orjson, which holds the interpreter's lock while it reads a whole body, and of the objects it makes."""
+@pytest.mark.parametrize("send", [over_http, over_grpc])
+@pytest.mark.parametrize("name", DENSE)
+def test_small_records_of_little_but_entries_are_refused_together(agent, name, send):
+    signal, payload = DENSE[name]
+
+    def attempt(number: int) -> None:
+        assert send(agent, signal, numbered(payload, number)) == "RESOURCE_EXHAUSTED"
+
+    cheap(agent, attempt)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=False, reason=f"not capped yet: {JSON_COSTS[name]}"))
-        if name in JSON_COSTS
-        else name
-        for name in JSON_BOMBS
-    ],
-)
-def test_json_of_little_but_brackets_is_refused_or_survived(agent, name):
-    body = gzip.compress(JSON_BOMBS[name])
+@pytest.mark.parametrize("send", [over_http, over_grpc])
+@pytest.mark.parametrize(("count", "verdict"), [(25_000, "RESOURCE_EXHAUSTED"), (30 << 20, "OK")], ids=["many", "one"])
+def test_as_much_as_a_request_may_be_of_little_but_attributes_is_refused(agent, count, verdict, send):
+    """In many records the whole request, in one that one alone."""
+    record = field(2, field(1, b"\x01" * 16) + field(2, b"\x02" * 8) + field(9, b"") * count)
+    scope = record * ((63 << 20) // len(record))
+
+    def attempt(number: int) -> None:
+        assert send(agent, TRACES, numbered(field(1, field(2, scope)), number)) == verdict
+
+    cheap(agent, attempt)
+
+
+def over_json(agent: Watched, body: bytes) -> int:
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     url = f"http://{agent.doors['otlp_http']}/v1/traces"
+    return httpx.post(url, content=gzip.compress(body, 1), headers=headers, timeout=30, trust_env=False).status_code
 
+
+@pytest.mark.parametrize("name", JSON_BOMBS)
+def test_json_of_little_but_brackets_is_refused_or_survived(agent, name):
     def attempt(_number: int) -> None:
-        assert httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False).status_code in {200, 400, 413}
+        assert over_json(agent, JSON_BOMBS[name]) in {200, 400, 413}
+
+    cheap(agent, attempt)
+
+
+def test_json_of_eight_thousand_ordinary_spans_is_taken(agent):
+    attributes = [{"key": f"http.request.header.{n}", "value": {"stringValue": f"some value {n}"}} for n in range(10)]
+    spans = [
+        {"traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "GET /", "kind": 2, "attributes": attributes}
+        for number in range(1, 8193)
+    ]
+
+    def attempt(number: int) -> None:
+        resource = {"attributes": [{"key": "try", "value": {"intValue": number}}]}
+        body = json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}).encode()
+        assert len(body) > 6 << 20
+        assert over_json(agent, body) == 200
 
     cheap(agent, attempt)

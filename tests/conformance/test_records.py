@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from agent.batch import Signal
 from tests.conformance.wire import field, joined, parts, varint
-from tests.flow.house import house, in_house
+from tests.flow.house import SetClock, house, in_house
 from tests.flow.roundtrip import WIRES, kept, records
 from tests.flow.signals import KITS
 from tests.telemetry import (
@@ -194,6 +195,26 @@ def test_an_old_or_future_time_is_kept_by_its_arrival(tmp_path, signal, time):
             assert records(sent) == records(await kept(agent, signal))
             answer = await kit.ask(agent, **EVER)
             assert answer.total_count == 1
+
+    in_house(body)
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_records_far_from_their_arrival_are_counted(tmp_path, signal):
+    kit = KITS[signal]
+    name = "start_time_unix_nano" if signal is Signal.TRACES else "time_unix_nano"
+    hour, minute = 3600 * SECOND, 60 * SECOND
+    times = [START, START - hour, START + minute, START - hour - 1, START - 9 * hour, START + minute + 1]
+    sent = kit.request(*(kit.record(number, **{name: time}) for number, time in enumerate(times, 1)))
+
+    async def body():
+        async with house(tmp_path, SetClock(START), **UNSCRUBBED) as agent:
+            assert not (await kit.send(agent, sent)).HasField("partial_success")
+            async with httpx.AsyncClient(trust_env=False) as client:
+                page = (await client.get(f"http://{agent.listening.admin}/metrics")).text
+        for direction, count in (("behind", 2.0), ("ahead", 1.0)):
+            wanted = f'coral_agent_receiver_skewed_records_total{{direction="{direction}",signal="{signal}"}} {count}'
+            assert wanted in page.splitlines()
 
     in_house(body)
 

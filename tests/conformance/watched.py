@@ -23,9 +23,8 @@ import uvloop
 
 from agent.app import Listening, run
 from agent.config.model import Config
+from tests.conformance.heartbeat import Heartbeat
 from tests.flow.house import FREE_PORTS
-
-_BEAT_SECONDS = 0.002
 
 
 @dataclass
@@ -69,20 +68,6 @@ def watched(directory: Path, bound_seconds: float = 110, **settings: str) -> Ite
             process.kill()
 
 
-class _Heartbeat:
-    """How late the loop comes back to a task that wants it every two milliseconds."""
-
-    def __init__(self) -> None:
-        self.blocked = 0.0
-
-    async def beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + _BEAT_SECONDS
-            await asyncio.sleep(_BEAT_SECONDS)
-            self.blocked = max(self.blocked, loop.time() - due)
-
-
 def _memory(name: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found
@@ -91,7 +76,7 @@ def _memory(name: str) -> int:
 
 async def _watch() -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    heart, before = _Heartbeat(), [0]
+    heart, before = Heartbeat(), [0]
 
     def say(answer: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -103,10 +88,11 @@ async def _watch() -> None:
     def heard(word: str) -> None:
         if word == "mark":
             Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins again
-            before[0], heart.blocked = _memory("VmRSS"), 0.0
+            before[0] = _memory("VmRSS")
+            heart.reset()
             say({})
         elif word == "read":
-            say({"blocked_ms": heart.blocked * 1000, "growth": _memory("VmHWM") - before[0]})
+            say({"blocked_ms": heart.blocked_seconds * 1000, "growth": _memory("VmHWM") - before[0]})
         else:
             stop.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from agent.batch import Signal
+from agent.decode import json as otlp_json
 from tests.agent.decode.written import REQUESTS, TRACE_ID, point, request, span, value
+
+
+@pytest.fixture(scope="module", autouse=True, params=["at once", "walked"])
+def _read(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test twice: a small body is read at once, a large one walked."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "walked":
+            patch.setattr(otlp_json, "WHOLE_BYTES", -1)
+        yield
 
 
 def _fill(message: Any, depth: int = 0) -> None:

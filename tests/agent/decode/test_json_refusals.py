@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from agent.batch import Signal
 from agent.decode import json as otlp_json
 from agent.decode.json import MAX_DEPTH, protobuf_of_json
 from tests.agent.decode.written import TRACE_ID, request, span, wrong
+
+
+@pytest.fixture(scope="module", autouse=True, params=["at once", "walked"])
+def _read(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test twice: a small body is read at once, a large one walked."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "walked":
+            patch.setattr(otlp_json, "WHOLE_BYTES", -1)
+        yield
 
 
 def _names() -> st.SearchStrategy[str]:

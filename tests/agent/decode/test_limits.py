@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -130,7 +131,9 @@ def test_parsing_and_walking_agree_on_any_message_whole_or_cut(message: bytes, c
         except errors.MalformedExport:
             return "malformed"
 
-    assert outcome(lambda: limits._parse(payload)) == outcome(lambda: limits._walk(payload, 1000, points=False))
+    for points in (False, True):
+        parsed = outcome(partial(limits._parse, payload, points=points))
+        assert parsed == outcome(partial(limits._walk, payload, 1000, points=points))
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,25 @@ def test_bodies_that_are_being_read_have_a_budget_and_one_over_it_is_told_to_com
         assert house.count("refused_spans", transport="http", reason="queue_full") == 0
 
     run(test())
+
+
+def test_what_a_body_inflates_to_is_in_the_budget_too():
+    async def test() -> None:
+        house = House()
+        body, some = spans(1, name="x" * 20_000), settings(max_request_body_size=30_000, max_reading_bytes=30_000)
+        headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
+        async with serving_otlp_http(some, house.receiver, SIGNALS) as port, httpx.AsyncClient(trust_env=False) as client:
+            url = f"http://127.0.0.1:{port}/v1/traces"
+            assert (await client.post(url, content=gzip.compress(body), headers=headers)).status_code == 200
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head(15_000, "expect: 100-continue"))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
+            writer.write(b"x" * 14_000)
+            code = 200
+            while code == 200:  # until the server has read the other body's bytes
+                code = (await client.post(url, content=gzip.compress(body), headers=headers)).status_code
+            assert code == 503
+            writer.close()
+        assert house.count("refused_spans", transport="http", reason="queue_full") == 0
+
+    run(test())

@@ -8,7 +8,13 @@ import pyarrow as pa
 import pytest
 
 from agent import errors
-from agent.receive.inflate import inflated
+from agent.receive import inflate
+from agent.receive.inflate import Limit, encoding_of
+from tests.agent.receive.recording import spans
+
+
+def inflated(encoding: str, body: bytes, max_bytes: int) -> bytes:
+    return inflate.inflated(encoding, body, Limit(max_bytes, "some.key"))
 
 
 def zstd(body: bytes) -> bytes:
@@ -87,7 +93,7 @@ def test_a_checksum_that_does_not_fit_is_malformed():
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd)])
 def test_the_limit_is_inclusive(encoding, compress):
     assert inflated(encoding, compress(BODY), len(BODY)) == BODY
-    with pytest.raises(errors.TooLarge, match=r"otlp\.http\.max_request_body_size"):
+    with pytest.raises(errors.TooLarge, match=r"some\.key"):
         inflated(encoding, compress(BODY), len(BODY) - 1)
 
 
@@ -110,3 +116,25 @@ def test_a_bomb_costs_its_limit_and_no_more(encoding, make):
         tracemalloc.stop()
     assert peak < 6 << 20
     assert arrow.bytes_allocated() - before < 1 << 20
+
+
+@pytest.mark.parametrize("level", range(10))
+def test_gzip_and_zlib_are_known_by_how_they_begin(level):
+    assert encoding_of(gzip.compress(BODY, level)) == "gzip"
+    assert encoding_of(zlib.compress(BODY, level)) == "deflate"
+
+
+@pytest.mark.parametrize("body", [b"", b"\x0a", b"\x1f", b"\x78", spans(3), b"\x0a\x00" * 5, b"\x78\x00\x00"])
+def test_what_is_not_compressed_is_not_taken_for_it(body):
+    assert encoding_of(body) is None
+
+
+def test_what_comes_out_is_told_before_it_is_kept_and_may_be_refused():
+    told: list[int] = []
+    assert len(inflate.inflated("gzip", gzip.compress(BODY), Limit(1 << 20, ""), told.append)) == sum(told)
+
+    def refuse(_: int) -> None:
+        raise errors.QueueFull("full")
+
+    with pytest.raises(errors.QueueFull):
+        inflate.inflated("zstd", zstd(BODY), Limit(1 << 20, ""), refuse)

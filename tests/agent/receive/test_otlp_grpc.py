@@ -153,17 +153,6 @@ def test_a_request_over_the_limit_is_resource_exhausted_without_retry():
     assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata() or ())
 
 
-def test_a_bomb_is_refused_while_it_inflates():
-    async def test() -> None:
-        async with _calling(House(), max_recv_msg_size_mib=1) as export:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await export(b"\0" * (32 << 20), compression=grpc.Compression.Gzip)
-            assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert await export(spans(1)) == b""
-
-    run(test())
-
-
 def test_a_bomb_of_empty_spans_is_refused_before_it_is_parsed():
     scope = b"\x12\x00" * 2_000_000
     resource = b"\x12" + _length(scope) + scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,11 +19,12 @@ from prometheus_client import CollectorRegistry
 
 from agent.clock import SystemClock
 from agent.instruments import Instruments
+from agent.receive.http_connection import ConnectionLimits
 from agent.receive.otlp_grpc import GrpcSettings, serving_otlp_grpc
 from agent.receive.otlp_http import serving_otlp_http
 from agent.tls import Certificate, TlsSettings
 from tests.agent.certificates import channel_credentials, client_context, files_in
-from tests.agent.receive.calling import ANY, PROTOBUF, settings
+from tests.agent.receive.calling import ANY, PROTOBUF, head, settings
 from tests.agent.receive.recording import SIGNALS, House, run, spans
 
 CA, OTHER, CLIENTS = trustme.CA(), trustme.CA(), trustme.CA()
@@ -182,5 +184,64 @@ def test_http_can_insist_on_tls_1_3(tmp_path):
             assert await version_spoken(port) == "TLSv1.3"
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await version_spoken(port, maximum_version=ssl.TLSVersion.TLSv1_2)
+
+    run(test())
+
+
+def test_connections_in_their_handshake_count_and_have_a_time_for_it(tmp_path):
+    limits = ConnectionLimits(max_connections=2, handshake_timeout_seconds=0.3)
+
+    async def test() -> None:
+        some, house = settings(connections=limits), House()
+        async with serving_otlp_http(some, house.receiver, SIGNALS, certificate(tmp_path)) as port:
+            silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            with pytest.raises(httpx.TransportError):
+                await export_http(port, CA)
+            assert [await reader.read() for reader, _ in silent] == [b"", b""]
+            assert await export_http(port, CA) == b""
+            for _, writer in silent:
+                writer.close()
+
+    run(test())
+
+
+def test_a_handshake_that_is_none_ends_its_connection_and_a_shutdown_waits_for_none(tmp_path):
+    async def test() -> None:
+        async with serving_http(House(), certificate(tmp_path)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /v1/traces HTTP/1.1\r\n\r\n")
+            assert b"HTTP" not in await reader.read()
+            writer.close()
+            silent, other = await asyncio.open_connection("127.0.0.1", port)
+        assert await silent.read() == b""
+        other.close()
+
+    run(test())
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(tmp_path):
+    """On one TCP write: TLS 1.3 lets a client send with its last message of the handshake."""
+
+    async def test() -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = client_context(CA).wrap_bio(incoming, outgoing, server_hostname="localhost")
+        async with serving_http(House(), certificate(tmp_path)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            while True:
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    incoming.write(await reader.read(65536))
+            tls.write(head(len(spans(1))) + spans(1))
+            writer.write(outgoing.read())
+            answer = b""
+            while b"\r\n\r\n" not in answer:
+                incoming.write(await reader.read(65536))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    answer += tls.read()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            writer.close()
 
     run(test())
