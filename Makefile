@@ -54,8 +54,9 @@ conformance: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
 	$(BIN)/python -m bench.house $(BENCH)
+	$(BIN)/python -m bench.colony
 
-## An agent, two services that send it telemetry, and what to ask it; until Ctrl-C, or DEMO_SECONDS=20.
+## Two agents with a service each, a colony, and what to ask them; until Ctrl-C, or DEMO_SECONDS=20.
 demo: $(VENV)/.ready
 	$(BIN)/python -m demo.run $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from ssl import TLSVersion
 
 from prometheus_client import CollectorRegistry
@@ -20,11 +17,11 @@ from agent.batch import Signal
 from agent.clock import SECOND_NS, Clock, SystemClock
 from agent.config.model import Config, QueryTls
 from agent.config.otlp import Tls
+from agent.decode.group import Decoder
 from agent.decode.logs import log_decoder
 from agent.decode.points import point_decoder
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
-from agent.errors import ConfigError
 from agent.instruments import Instruments
 from agent.query.door import querying
 from agent.query.plan import Limits
@@ -32,11 +29,13 @@ from agent.query.service import TelemetryQuery
 from agent.query.settings import QuerySettings
 from agent.receive.admission import Admission
 from agent.receive.cors import CorsSettings
+from agent.receive.http_connection import ConnectionLimits
 from agent.receive.otlp_grpc import GrpcSettings, Keepalive, serving_otlp_grpc
 from agent.receive.otlp_http import HttpSettings, serving_otlp_http
 from agent.receive.receiver import Receiver
-from agent.scrub.rules import ScrubSettings
+from agent.scrub.batches import scrubbing
 from agent.scrub.scrubber import Scrubber
+from agent.scrub.settings import hmac_key, key_file, settings_of
 from agent.services import OwnServices
 from agent.store.flusher import flushing
 from agent.store.opening import open_store
@@ -82,18 +81,11 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
     own = OwnServices.of(config.agent.services)
     clock = clock or SystemClock()
     with open_store(_store_settings(config), clock, instruments) as (store, recent):
-        key = _hmac_key(config)
-        scrubbers = {signal: Scrubber(_scrub_settings(config), key) for signal in Signal}
+        key = hmac_key(key_file(config))
+        scrubbers = {signal: Scrubber(settings_of(config), key, signal) for signal in Signal}
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
-            decoders: dict[Signal, Decode] = {
-                decoder.signal: decoder.decode
-                for decoder in (
-                    span_decoder(own.owns, config.limits.max_attributes),
-                    log_decoder(own.owns, config.limits.max_attributes),
-                    point_decoder(own.owns, config.limits.max_attributes),
-                )
-            }
+            decoders = _decoders(config, own, scrubbers, instruments)
             writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
@@ -122,6 +114,7 @@ async def _receiving_grpc(config: Config, receiver: Receiver, clock: Clock, inst
     settings = GrpcSettings(
         endpoint=grpc.endpoint,
         max_recv_msg_size_mib=grpc.max_recv_msg_size_mib,
+        max_reading_bytes=config.limits.queue_bytes.bytes,
         max_concurrent_streams=grpc.max_concurrent_streams,
         keepalive=Keepalive(
             time_seconds=grpc.keepalive.time.seconds,
@@ -156,6 +149,7 @@ async def _receiving_http(config: Config, receiver: Receiver, clock: Clock, inst
             Signal.LOGS: http.logs_url_path,
         },
         cors=CorsSettings(http.cors.allowed_origins, http.cors.allowed_headers, round(http.cors.max_age.seconds)),
+        connections=ConnectionLimits(max_age_seconds=http.max_connection_age.seconds),
     )
     async with (
         _certified("otlp.http", http.tls, clock, instruments) as certificate,
@@ -195,6 +189,22 @@ def _bound(endpoint: Endpoint, port: int) -> Endpoint:
     return endpoint if endpoint.unix_path else Endpoint(endpoint.host, port)
 
 
+def _decoders(
+    config: Config, own: OwnServices, scrubbers: Mapping[Signal, Scrubber], instruments: Instruments
+) -> dict[Signal, Decode]:
+    """How each signal is decoded, and scrubbed at once when it may not be stored as it came."""
+
+    def decode(decoder: Decoder) -> Decode:
+        if config.scrub.stage != "ingest":
+            return decoder.decode
+        signal, scrubber = decoder.signal, scrubbers[decoder.signal]
+        return scrubbing(decoder.decode, scrubber, lambda: instruments.count_scrub_hits(signal, scrubber.take_tally()))
+
+    most = config.limits.max_attributes
+    made = (span_decoder(own.owns, most), log_decoder(own.owns, most), point_decoder(own.owns, most))
+    return {decoder.signal: decode(decoder) for decoder in made}
+
+
 def _store_settings(config: Config) -> StoreSettings:
     store = config.store
     return StoreSettings(
@@ -214,36 +224,8 @@ def _query_settings(config: Config, own: OwnServices) -> QuerySettings:
         own=own,
         limits=Limits(query.default_window.ns, query.max_limit, query.max_reply_bytes.bytes),
         scrub_profile=config.scrub.profile,
+        scrub_stage=config.scrub.stage,
         allowed_peers=None if query.tls is None else tuple(query.allowed_peers),
         max_concurrent=query.max_concurrent,
         max_duration_seconds=query.max_duration.ns / SECOND_NS,
     )
-
-
-def _scrub_settings(config: Config) -> ScrubSettings:
-    return ScrubSettings(config.scrub.profile, frozenset(config.scrub.allow_keys))
-
-
-def _hmac_key(config: Config) -> bytes:
-    """The key of pseudonyms: the configured file's, else one made once in the data directory.
-
-    Raises:
-        ConfigError: the configured file cannot be read or is too short.
-    """
-    path = config.scrub.hmac_key_file
-    if path is None:
-        path = config.store.dir / "hmac.key"
-        if not path.exists():
-            _write_private(path, secrets.token_bytes(32))
-    try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"scrub.hmac_key_file: cannot read {path} ({error.strerror})") from error
-    if len(key) < 16:
-        raise ConfigError(f"scrub.hmac_key_file: {path} holds {len(key)} bytes; a key has at least 16")
-    return key
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)

@@ -64,7 +64,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A group of Exports after decoding: at most one Batch, and one Receipt (or the error) per Export, in order."""
+    """A group of Exports after decoding: at most one Batch, and one Receipt (or the error) per Export, in order.
+
+    ``skewed`` says how many of the rows have times far from their arrival: "ahead" of it or "behind".
+    """
 
     batch: Batch | None
     receipts: list[Receipt | Exception]
+    skewed: Mapping[str, int] = field(default_factory=dict)

@@ -5,6 +5,8 @@ Labels are bounded: no service names, no peer-supplied text. ``docs/operations.m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from agent.batch import Signal
@@ -49,6 +51,12 @@ class Instruments:
             ["signal", *labels],
             registry=self.registry,
         )
+        self.skewed_records = Counter(
+            "coral_agent_receiver_skewed_records",
+            "records kept whose time is over a minute ahead of their arrival, or over an hour behind it",
+            ["signal", "direction"],
+            registry=self.registry,
+        )
         self.requests_duplicate = Counter(
             "coral_agent_requests_duplicate",
             "requests that came again within two minutes and got their first answer",
@@ -87,6 +95,11 @@ class Instruments:
             "coral_agent_scrub_hits", "values a scrub rule changed", ["signal", "rule", "mode"], registry=self.registry
         )
         self.peer_denied = Counter("coral_agent_peer_denied", "calls refused because of who asked", registry=self.registry)
+
+    def count_scrub_hits(self, signal: Signal, hits: Mapping[tuple[str, str], int]) -> None:
+        """Add hits by (rule, mode)."""
+        for (rule, mode), number in hits.items():
+            self.scrub_hits.labels(signal, rule, mode).inc(number)
 
     def _open_tls(self) -> None:
         self.tls_not_after_seconds = Gauge(

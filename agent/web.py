@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
@@ -39,7 +38,6 @@ class ServerOptions(TypedDict, total=False):
     timeout_keep_alive: int
     timeout_graceful_shutdown: int
     http: type[asyncio.Protocol] | Literal["httptools"]
-    ssl_context_factory: Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]
 
 
 def bind(endpoint: Endpoint, key: str) -> socket.socket:

@@ -1,7 +1,7 @@
-"""The demo: ``python -m demo.run``. An agent, two services that send it traces, logs and metrics, and what to ask it.
+"""The demo: ``python -m demo.run``. Two agents with a service each, a colony that asks both, and what to ask it.
 
-The agent keeps its data in a temporary directory and takes its usual ports where they are free. It runs until Ctrl-C or for
-``--seconds``, and ends only what it started.
+Everything is kept in a temporary directory; the shop's agent and the colony take their usual ports where they are free. It runs
+until Ctrl-C or for ``--seconds``, and ends only what it started.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from coral.agent.v1 import telemetry_query_pb2_grpc as rpc
 
 REPOSITORY = Path(__file__).parent.parent
 _DOORS = {"OTLP__GRPC": 4317, "OTLP__HTTP": 4318, "QUERY": 4319, "ADMIN": 4320}
+_COLONY_ADMIN = 4322
 _START_SECONDS = 60
 _END_SECONDS = 30
 _PAUSE_SECONDS = 0.15
@@ -36,7 +37,7 @@ _PAUSE_SECONDS = 0.15
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the agent listens."""
+    """Where an agent listens."""
 
     otlp: str
     query: str
@@ -44,9 +45,9 @@ class Addresses:
 
 def main() -> None:
     """Run it."""
-    options = argparse.ArgumentParser(description="An agent, two services that send it telemetry, and what to ask it.")
+    options = argparse.ArgumentParser(description="Two agents with a service each, a colony, and what to ask them.")
     options.add_argument("--seconds", type=float, help="end after this long; else at Ctrl-C")
-    options.add_argument("--free-ports", action="store_true", help="leave the agent's usual ports alone")
+    options.add_argument("--free-ports", action="store_true", help="leave the usual ports alone")
     asked = options.parse_args()
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     with tempfile.TemporaryDirectory(prefix="coral-demo-") as name, contextlib.suppress(KeyboardInterrupt):
@@ -54,17 +55,28 @@ def main() -> None:
 
 
 def _demo(directory: Path, seconds: float | None, *, free_ports: bool) -> None:
-    with _agent(directory, free_ports=free_ports) as agent, grpc.insecure_channel(agent.query) as channel:
-        stub = rpc.TelemetryQueryStub(channel)  # type: ignore[no-untyped-call] # generated
+    """The shop's telemetry goes to one agent and the payments' to the other, so that every trace is on both."""
+    with contextlib.ExitStack() as house:
+        shops = house.enter_context(_agent(directory, "node-1", free_ports=free_ports))
+        payments = house.enter_context(_agent(directory, "node-2", free_ports=True))
+        agents = [shops, payments]
+        house.enter_context(_colony(directory, agents, free_ports=free_ports))
+        stubs = [house.enter_context(_asking(agent)) for agent in agents]
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as services:
-            payments = services.enter_context(_service(directory, "payments", agent))
-            shop = services.enter_context(_service(directory, "shop", agent, f"http://127.0.0.1:{payments}/charge"))
+            charges = services.enter_context(_service(directory, "payments", payments))
+            orders = services.enter_context(_service(directory, "shop", shops, f"http://127.0.0.1:{charges}/charge"))
             print("two services send traces, logs and metrics (metrics every 5 seconds); Ctrl-C ends it", flush=True)
-            _send(stub, agent, f"http://127.0.0.1:{shop}/order", seconds)
-        _tell_what_arrived(stub)
+            _send(stubs[0], agents, f"http://127.0.0.1:{orders}/order", seconds)
+        _tell_what_arrived(stubs)
 
 
-def _send(stub: rpc.TelemetryQueryStub, agent: Addresses, order: str, seconds: float | None) -> None:
+@contextlib.contextmanager
+def _asking(agent: Addresses) -> Iterator[rpc.TelemetryQueryStub]:
+    with grpc.insecure_channel(agent.query) as channel:
+        yield rpc.TelemetryQueryStub(channel)  # type: ignore[no-untyped-call] # generated
+
+
+def _send(stub: rpc.TelemetryQueryStub, agents: Sequence[Addresses], order: str, seconds: float | None) -> None:
     """Order again and again; say what to ask once an order that failed has arrived."""
     until = None if seconds is None else time.monotonic() + seconds
     has_said = False
@@ -73,62 +85,92 @@ def _send(stub: rpc.TelemetryQueryStub, agent: Addresses, order: str, seconds: f
             urllib.request.urlopen(urllib.request.Request(order, b"{}"), timeout=10).close()
         except urllib.error.HTTPError as error:
             error.close()
-        has_said = has_said or _say_what_to_ask(stub, agent)
+        has_said = has_said or _say_what_to_ask(stub, agents)
         time.sleep(_PAUSE_SECONDS)
 
 
-def _say_what_to_ask(stub: rpc.TelemetryQueryStub, agent: Addresses) -> bool:
+def _say_what_to_ask(stub: rpc.TelemetryQueryStub, agents: Sequence[Addresses]) -> bool:
     failed = stub.QuerySpans(api.QuerySpansRequest(service_name="shop", errors_only=True, limit=1), timeout=10).spans
     if not failed:
         return False
-    program = Path(sys.executable).with_name("coral-agent")
-    program = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
-    target = "" if agent.query == f"127.0.0.1:{_DOORS['QUERY']}" else f" --target {agent.query}"
-    print("ask, in another terminal:\n")
-    for question in (
-        "spans --errors",
-        f"trace {failed[0].trace_id}",
-        "logs --level error",
-        "logs --follow",
-        "metrics",
-        "metrics --metric shop.orders",
-        "metrics --metric http.server.request.duration",
-        "names --service payments",
-        "info",
-    ):
-        print(f"  {program} {question}{target}")
+    trace_id = failed[0].trace_id
+    print("ask both agents at once, in another terminal:\n")
+    print(f"  export CORAL_COLONY__AGENTS__STATIC={','.join(agent.query for agent in agents)}")
+    colony = _program("coral-colony")
+    for question in ("agents", "summary shop", "spans --errors", f"trace {trace_id}", f"logs --trace-id {trace_id}"):
+        print(f"  {colony} {question}")
+    print("\nor the one that has the shop:\n")
+    query = agents[0].query
+    target = "" if query == f"127.0.0.1:{_DOORS['QUERY']}" else f" --target {query}"
+    for question in ("logs --follow", "metrics", "metrics --metric shop.orders", "names --service shop", "info"):
+        print(f"  {_program('coral-agent')} {question}{target}")
     print(flush=True)
     return True
 
 
-def _tell_what_arrived(stub: rpc.TelemetryQueryStub) -> None:
-    for kept in stub.GetDataInfo(api.GetDataInfoRequest(), timeout=10).signals:
-        services = ", ".join(f"{service.service_name} {service.rows}" for service in kept.services)
-        print(f"kept {kept.signal}: {services}", flush=True)
+def _program(name: str) -> Path:
+    """A program of this environment, as short as it can be typed here."""
+    program = Path(sys.executable).with_name(name)
+    return program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+
+
+def _tell_what_arrived(stubs: Sequence[rpc.TelemetryQueryStub]) -> None:
+    kept: dict[str, list[str]] = {}
+    for number, stub in enumerate(stubs, 1):
+        for found in stub.GetDataInfo(api.GetDataInfoRequest(), timeout=10).signals:
+            rows = [f"{service.service_name} {service.rows} on node-{number}" for service in found.services]
+            kept.setdefault(found.signal, []).extend(rows)
+    for name, rows in kept.items():
+        print(f"kept {name}: {', '.join(rows)}", flush=True)
 
 
 @contextlib.contextmanager
-def _agent(directory: Path, *, free_ports: bool) -> Iterator[Addresses]:
+def _colony(directory: Path, agents: Sequence[Addresses], *, free_ports: bool) -> Iterator[None]:
+    """``coral-colony run`` over these agents, whatever this machine's configuration says."""
+    (directory / "colony.toml").touch()
+    port = 0 if free_ports or not _is_free(_COLONY_ADMIN) else _COLONY_ADMIN
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CORAL_COLONY")}
+    environ |= {
+        "CORAL_COLONY__AGENTS__STATIC": ",".join(agent.query for agent in agents),
+        "CORAL_COLONY__ADMIN__ENDPOINT": f"127.0.0.1:{port}",
+        "CORAL_COLONY__SUMMARIES__DIR": str(directory / "colony"),
+        "CORAL_COLONY__LOG__FORMAT": "json",
+    }
+    log = directory / "colony.log"
+    with _process(["colony", "run", "--config", str(directory / "colony.toml")], environ, log) as process:
+        event = _listening(process, log)
+        print(f"a colony asks both agents: http://{event['admin']}/metrics", flush=True)
+        yield
+
+
+@contextlib.contextmanager
+def _agent(directory: Path, name: str, *, free_ports: bool) -> Iterator[Addresses]:
     """``coral-agent run`` with its defaults, whatever this machine's configuration says."""
-    (directory / "agent.toml").touch()
+    config, log = directory / f"{name}.toml", directory / f"{name}.log"
+    config.touch()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CORAL_AGENT")}
     environ |= {
         f"CORAL_AGENT__{door}__ENDPOINT": f"127.0.0.1:{0 if free_ports or not _is_free(port) else port}"
         for door, port in _DOORS.items()
     }
-    command = ["agent", "run", "--config", str(directory / "agent.toml"), "--data-dir", str(directory / "store")]
-    log = directory / "agent.log"
-    with _process(command, environ | {"CORAL_AGENT__LOG__FORMAT": "json"}, log) as process:
-        until = time.monotonic() + _START_SECONDS
-        while process.poll() is None and time.monotonic() < until:
-            for line in log.read_text().splitlines():
-                event = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
-                if event.get("event") == "listening":
-                    print(f"an agent listens: OTLP {event['otlp_grpc']}, queries {event['query']}", flush=True)
-                    yield Addresses(event["otlp_grpc"], event["query"])
-                    return
-            time.sleep(0.05)
-        raise SystemExit(f"the agent did not come up:\n{log.read_text()}")
+    environ |= {"CORAL_AGENT__AGENT__ID": name, "CORAL_AGENT__LOG__FORMAT": "json"}
+    command = ["agent", "run", "--config", str(config), "--data-dir", str(directory / name)]
+    with _process(command, environ, log) as process:
+        event = _listening(process, log)
+        print(f"the agent {name} listens: OTLP {event['otlp_grpc']}, queries {event['query']}", flush=True)
+        yield Addresses(event["otlp_grpc"], event["query"])
+
+
+def _listening(process: subprocess.Popen[str], log: Path) -> dict[str, str]:
+    """What a program says once it listens."""
+    until = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        for line in log.read_text().splitlines():
+            event: dict[str, str] = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
+            if event.get("event") == "listening":
+                return event
+        time.sleep(0.05)
+    raise SystemExit(f"it did not come up:\n{log.read_text()}")
 
 
 def _is_free(port: int) -> bool:

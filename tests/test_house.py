@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(path for path in (ROOT / "agent").rglob("*.py"))
+SOURCES = sorted(path for program in ("agent", "colony") for path in (ROOT / program).rglob("*.py"))
 ALL = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])
 BANNED = {
     *("utils", "helpers", "common", "misc", "base", "core", "manager", "handler", "processor"),
@@ -53,9 +53,15 @@ def test_no_file_and_no_class_has_a_name_that_says_nothing(path):
     assert not {path.stem, *words} & BANNED
 
 
-@pytest.mark.parametrize("room", ["cli", "config", "decode", "query", "receive", "scrub", "store"])
+ROOMS = [
+    *(f"agent/{room}" for room in ("cli", "config", "decode", "query", "receive", "scrub", "store")),
+    *(f"colony/{room}" for room in ("cli", "config", "orchestrator", "registry", "summaries", "trace")),
+]
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_room_has_its_mirror_in_the_tests(room):
-    assert list((ROOT / "tests/agent" / room).glob("test_*.py"))
+    assert list((ROOT / "tests" / room).glob("test_*.py"))
 
 
 def test_generated_code_is_what_its_source_says(tmp_path):

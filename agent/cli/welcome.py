@@ -50,7 +50,8 @@ def _facts(config: Config, addresses: Mapping[str, str]) -> Table:
     if scrub.profile == "off":
         table.add_row("scrubs", Text("nothing: personal data leaves as it came (scrub.profile = off)", "yellow"))
     else:
-        table.add_row("scrubs", Text(f"personal data by the {scrub.profile} rules, from all that leaves"))
+        what = "from all that is stored and leaves" if scrub.stage == "ingest" else "from all that leaves"
+        table.add_row("scrubs", Text(f"personal data by the {scrub.profile} rules, {what}"))
     return table
 
 

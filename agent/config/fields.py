@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import re2
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from agent.endpoint import Endpoint
@@ -16,6 +17,7 @@ from agent.quantity import ByteSize, Duration
 _URL_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _ORIGIN = re.compile(r"\*|[A-Za-z][A-Za-z0-9+.*-]*://[^\s/?#,]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_RULE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)*(/\*)?")
 
 
@@ -102,6 +104,29 @@ def _visible(value: str) -> str:
     return value
 
 
+def _rule_name(value: str) -> str:
+    if not _RULE_NAME.fullmatch(value):
+        raise ValueError("write a name of a-z, 0-9 and _ that begins with a letter, at most 40 long")
+    return value
+
+
+def _re2_pattern(value: str) -> str:
+    """RE2 takes time in proportion to the text: it knows no look-around and no back-references."""
+    if not 0 < len(value) <= 1000:
+        raise ValueError("write a pattern of 1 to 1000 characters")
+    options = re2.Options()
+    options.log_errors = False  # it would write to stderr past every log setting
+    try:
+        pattern = re2.compile(value, options)
+    except re2.error as error:
+        reason = error.args[0]
+        said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(f"{said}; write a pattern that RE2 knows: no look-around, no back-references") from error
+    if pattern.fullmatch("") is not None:
+        raise ValueError("it matches nothing at all everywhere; write a pattern that needs at least one character")
+    return value
+
+
 def lower(value: object) -> object:
     """A word in lower case, for a choice that people also write in upper case."""
     return value.lower() if isinstance(value, str) else value
@@ -119,6 +144,8 @@ SizeField = Annotated[ByteSize, PlainValidator(ByteSize.of)]
 PathField = Annotated[Path, AfterValidator(_absolute)]
 PemFile = Annotated[Path, AfterValidator(_absolute), AfterValidator(_readable)]
 Name = Annotated[str, AfterValidator(_visible)]
+RuleName = Annotated[str, AfterValidator(_rule_name)]
+Re2Pattern = Annotated[str, AfterValidator(_re2_pattern)]
 SpiffePattern = Annotated[str, AfterValidator(_spiffe_pattern)]
 
 

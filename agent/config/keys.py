@@ -38,6 +38,15 @@ class Key:
         return typing.get_origin(self.field.annotation) is tuple
 
     @property
+    def is_list_of_tables(self) -> bool:
+        """Whether it holds a list of tables, which the environment gives as JSON."""
+        return self.is_list and any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> tuple[object, ...]:
+        return typing.get_args(self.field.annotation)
+
+    @property
     def left_out_default(self) -> object:
         """The default of a key whose table may be left out; None for a key that has none."""
         return None if self.section is None or self.field.is_required() else self.field.default
@@ -51,6 +60,8 @@ class Key:
 
 def table_model(field: FieldInfo) -> type[BaseModel] | None:
     """The model behind a field that is a table, also one that may be left out."""
+    if typing.get_origin(field.annotation) is tuple:
+        return None
     for kind in (field.annotation, *typing.get_args(field.annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
@@ -86,6 +97,11 @@ def toml_value(value: object) -> str:
         return "true" if value else "false"
     if type(value) is int:
         return str(value)
+    if isinstance(value, BaseModel):
+        said = value.model_dump(exclude_defaults=True)
+        return "{" + ", ".join(f"{name} = {toml_value(content)}" for name, content in said.items()) + "}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml_value(name)} = {toml_value(content)}" for name, content in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml_value(element) for element in value) + "]"
     return json.dumps(str(value))  # TOML's basic strings escape as JSON's do

@@ -18,6 +18,8 @@ from agent.config.fields import (
     Name,
     PathField,
     PemFile,
+    Re2Pattern,
+    RuleName,
     Section,
     SizeField,
     SpiffePattern,
@@ -129,23 +131,53 @@ class Limits(Section):
     )
 
 
-def _stage(value: object) -> object:
-    if value == "ingest":
-        raise ValueError('this release scrubs as telemetry leaves, not before it is stored; write "query"')
-    return value
+MAX_RULES = 64
+"""Each is a label of a counter, and a search over every text."""
+
+
+class Rule(Section):
+    """One rule of the operator's own: what to look for, and what becomes of it."""
+
+    name: RuleName
+    mode: Literal["drop", "mask", "partial", "hmac", "truncate_ip"]
+    pattern: Re2Pattern | None = None
+    keys: tuple[Name, ...] = ()
+    signals: tuple[Literal["traces", "metrics", "logs"], ...] = ()
+    places: tuple[Literal["attributes", "body", "text"], ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.pattern is None and not self.keys:
+            raise ValueError("it looks for nothing; write a pattern, or keys, or both")
+        if any("*" in key[:-1] or key == "*" for key in self.keys):
+            raise ValueError("a * in keys stands for the end of a key only, like app.customer.*")
+        return self
 
 
 class Scrub(Section):
     """How personal data is taken out of what leaves."""
 
     profile: Literal["default", "strict", "off"] = fields.key("default", "Which rules: default, strict, or off for none")
-    stage: Annotated[Literal["query"], BeforeValidator(_stage)] = fields.key(
-        "query", "Where: query stores raw and scrubs what leaves"
+    stage: Literal["query", "ingest"] = fields.key(
+        "query", "Where: query stores raw and scrubs what leaves, ingest also before anything is stored"
+    )
+    rules: tuple[Rule, ...] = fields.key(
+        (), "Rules of your own: name, mode, pattern (RE2) and keys, signals, places; see docs/privacy.md"
     )
     allow_keys: tuple[Name, ...] = fields.key((), "Attribute keys that no rule touches")
     hmac_key_file: PathField | None = fields.key(
-        None, "The key that makes pseudonyms; made in store.dir when absent. Share it to link across agents"
+        None, "The key that makes pseudonyms; made when absent, without a path in store.dir. Share it to link across agents"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f'scrub.rules: two are named "{twice}"; write another name for one')
+        if len(names) > MAX_RULES:
+            raise ValueError(f"scrub.rules: {len(names)} rules; write at most {MAX_RULES}")
+        return self
 
 
 class Admin(Section):

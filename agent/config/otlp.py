@@ -108,6 +108,9 @@ class OtlpHttp(Section):
     traces_url_path: UrlPath = fields.key("/v1/traces", "The path for traces")
     metrics_url_path: UrlPath = fields.key("/v1/metrics", "The path for metrics")
     logs_url_path: UrlPath = fields.key("/v1/logs", "The path for logs")
+    max_connection_age: Annotated[DurationField, at_least(_SECOND)] = fields.key(
+        Duration.of("1h"), "A connection this old is closed with its next answer, and its client connects anew"
+    )
     cors: Cors = Field(default_factory=Cors, description="Which web pages may send")
     tls: Tls | None = Field(default=None, description="TLS; with client_ca_file mutual TLS")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,6 +59,7 @@ def read_environment(model: type[BaseModel], environ: Mapping[str, str]) -> tupl
     Lists are comma-separated, tables JSON; a single key counts more than the JSON of its table.
     """
     lists = {key.path for key in keys_of(model) if key.is_list}
+    of_tables = {key.path for key in keys_of(model) if key.is_list_of_tables}
     tables = _tables(model)
     known = {key.path for key in keys_of(model)} | tables
     values: dict[str, Any] = {}
@@ -68,9 +70,14 @@ def read_environment(model: type[BaseModel], environ: Mapping[str, str]) -> tupl
             problems.append(f"{name}: unknown name{_suggested_name('.'.join(path), model)}")
             continue
         try:
-            _put(values, path, _decoded(environ[name], is_list=path in lists, is_table=path in tables))
+            if path in of_tables:
+                _put(values, path, _tables_of(environ[name]))
+            else:
+                _put(values, path, _decoded(environ[name], is_list=path in lists, is_table=path in tables))
         except ValueError:
-            problems.append(f'{name}: not a table; write JSON, like {{"key": "value"}}')
+            said = "a list of tables" if path in of_tables else "a table"
+            like = '[{"key": "value"}]' if path in of_tables else '{"key": "value"}'
+            problems.append(f"{name}: not {said}; write JSON, like {like}")
     return values, problems
 
 
@@ -103,6 +110,13 @@ def _decoded(text: str, *, is_list: bool, is_table: bool) -> object:
     return table
 
 
+def _tables_of(text: str) -> list[object]:
+    tables = json.loads(text)
+    if not isinstance(tables, list):
+        raise ValueError("not a list")  # noqa: TRY004 as json's own error
+    return tables
+
+
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     for part in path[:-1]:
         inner = values.setdefault(part, {})
@@ -126,6 +140,9 @@ def _lines(
 ) -> list[Problem]:
     path = tuple(part for part in details["loc"] if isinstance(part, str))
     name = ".".join(path)
+    entry = next((place for place, part in enumerate(details["loc"]) if isinstance(part, int)), None)
+    if entry is not None and keys.get(path[:entry], None) is not None and keys[path[:entry]].is_list_of_tables:
+        return [_line_of_entry(details, entry, from_environment)]
     kind = details["type"]
     if kind == "extra_forbidden":
         return [f"{name}: unknown key{near_miss(name, model)}"]  # its value may be a secret under a misspelt name
@@ -136,6 +153,20 @@ def _lines(
         return right.splitlines() if kind == "value_error" else [f"{name}: {right}"]
     origin = f" ({variable(path)})" if _has(from_environment, path) else ""
     return [f"{name} = {toml_value(details['input'])}{origin}: {right}"]
+
+
+def _line_of_entry(details: ErrorDetails, place: int, from_environment: Mapping[str, Any]) -> Problem:
+    """The problem of one table of a list: which one, which key of it."""
+    path = tuple(str(part) for part in details["loc"][:place])
+    inner = tuple(str(part) for part in details["loc"][place + 1 :] if isinstance(part, str))
+    name = ".".join((f"{'.'.join(path)}[{details['loc'][place]}]", *inner))
+    origin = f" ({variable(path)})" if _has(from_environment, path) else ""
+    if details["type"] == "extra_forbidden":
+        return f"{name}{origin}: unknown key"
+    if details["type"] == "missing":
+        return f"{name}{origin}: missing; an entry of {'.'.join(path)} needs it"
+    said = f" = {toml_value(details['input'])}" if inner else ""
+    return f"{name}{said}{origin}: {_what_is_right(details)}"
 
 
 def _has(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:
@@ -170,8 +201,23 @@ def _what_is_right(details: ErrorDetails) -> str:
     return right.replace("'", '"') if details["type"] == "literal_error" else right
 
 
+_ENTRY = re.compile(r"([a-z_.]+)\[(\d+)\]")
+
+
+def _place(problem: Problem, file: Path | None) -> str:
+    """Where in the file the table of a list begins that a problem names; nothing for one from elsewhere."""
+    entry = _ENTRY.match(problem)
+    if entry is None or file is None or PREFIX in problem:
+        return ""
+    header = re.compile(rf"\s*\[\[\s*{re.escape(entry.group(1))}\s*\]\]")
+    lines = [number for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if header.match(line)]
+    place = int(entry.group(2))
+    return f" ({file}, line {lines[place]})" if place < len(lines) else ""
+
+
 def refusal(problems: list[Problem], file: Path | None) -> errors.ConfigError:
     """One error that tells every problem, one a line."""
+    problems = [problem + _place(problem, file) for problem in problems]
     if len(problems) == 1:
         return errors.ConfigError(problems[0])
     source = f"{file} and the environment" if file else "the environment and the command line"

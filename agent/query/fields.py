@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from agent.clock import SECOND_NS
 from agent.errors import InvalidQuery
-from agent.query.page import PageToken, Window, fingerprint_of
+from agent.query.page import PageToken, Position, Window, fingerprint_of
 
 MILLISECOND_NS = SECOND_NS // 1000
 MAX_OFFSET = 100_000
@@ -94,7 +94,7 @@ def fingerprint(rpc: str, request: Request) -> bytes:
     """What a page token belongs to: the RPC and every filter, without the paging itself."""
     bare: Message = type(request)()
     bare.CopyFrom(request)
-    for name in ("limit", "offset", "page_token", "encoding"):
+    for name in ("limit", "offset", "page_token", "after", "encoding"):
         bare.ClearField(name)
     return fingerprint_of(rpc, bare.SerializeToString(deterministic=True))
 
@@ -106,3 +106,12 @@ def token(text: str, offset: int, mark: bytes) -> PageToken | None:
     if offset:
         raise InvalidQuery("offset and page_token exclude each other; a page_token already knows its place")
     return PageToken.decode(text, mark)
+
+
+def after(request: Request) -> Position | None:
+    """The row that a request goes on behind without a token; None without one."""
+    if not request.HasField("after"):
+        return None
+    if request.offset or request.page_token:
+        raise InvalidQuery("after excludes offset and page_token: each says where to begin")
+    return Position(request.after.key, request.after.position)

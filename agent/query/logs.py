@@ -26,9 +26,7 @@ from agent.scrub.scrubber import Scrubber
 
 def _scrub_text(scrubber: Scrubber, text: str | None) -> str | None:
     """A body that is a string; one that is JSON is read as such."""
-    if text is None:
-        return None
-    return AnyValue.FromString(scrubber.value(AnyValue(string_value=text).SerializeToString())).string_value
+    return None if text is None else scrubber.body(text)
 
 
 def body_text(row: Row) -> str:
@@ -70,6 +68,8 @@ def flat_log(row: Row) -> api.LogRecord:
     record.MergeFrom(_of_origin(row["origin"]))
     if row["time_source"] == TimeSource.RECORD:
         record.time.FromNanoseconds(row["time_ns"])
+    elif row["time_source"] == TimeSource.ARRIVAL:
+        record.arrival_time.FromNanoseconds(row["time_ns"])
     set_time(record.observed_time, row["observed_time_ns"])
     return record
 

@@ -25,6 +25,8 @@ from agent.services import OwnServices
 MAX_ATTRIBUTE_FILTERS = 32
 MAX_SEVERITY = 24
 MAX_STEPS = 2000
+UNCOUNTED = (0, False)
+"""The total of a request that goes on behind a row: whoever asks it has had the first page's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Planner:
             plan.least["level"] = least
         if request.text and self._scrubbers[Signal.LOGS].is_off:
             plan.text = request.text
+        elif request.text and self._scrubbers[Signal.LOGS].body(request.text) != request.text:
+            plan.nothing = True  # no scrubbed body holds it, and how many raw ones do must not show
         elif request.text:
             plan.text = None if _may_be_a_mark(request.text) else request.text
             plan.rechecks.append(Recheck("text", request.text))
@@ -166,6 +170,7 @@ class Planner:
         fingerprint = fields.fingerprint(rpc, request)
         token = fields.token(request.page_token, request.offset, fingerprint)
         default = self._limits.default_window_ns
+        after = fields.after(request)
         plan = Plan(
             signal=signal,
             window=token.window if token else fields.window(request, now_ns, default, everything=everything),
@@ -175,8 +180,8 @@ class Planner:
             fingerprint=fingerprint,
             own=self.own(),
             otlp=request.encoding == api.ENCODING_OTLP,
-            after=token.position if token else None,
-            first_total=token.total if token else None,
+            after=token.position if token else after,
+            first_total=token.total if token else None if after is None else UNCOUNTED,
         )
         plan.limit = self._limit(request.limit, plan.warnings)
         if request.service_name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from agent.query.search import Search
 from agent.query.series import find_series
 from agent.query.settings import QuerySettings
 from agent.query.spans import SPANS
+from agent.query.summaries import Summing, asked_of
 from agent.scrub.scrubber import Scrubber
 from agent.status import error_status
 from agent.store.reader import Reader, Reading
@@ -67,6 +69,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         self._instruments = instruments
         self._planner = Planner(settings.limits, settings.own, scrubbers)
         self._door = Door(settings.allowed_peers)
+        self._instance_id = uuid.uuid4().hex
         self._places = asyncio.Semaphore(settings.max_concurrent)
 
     async def QuerySpans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:  # noqa: N802 gRPC's name
@@ -88,6 +91,12 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
     async def GetDataInfo(self, request: api.GetDataInfoRequest, context: Context) -> api.GetDataInfoResponse:  # noqa: N802 gRPC's name
         """What is kept, and under which limits and rules."""
         return await self._answer("GetDataInfo", context, lambda: self._kept(context))
+
+    async def QuerySpanSummaries(  # noqa: N802 gRPC's name
+        self, request: api.QuerySpanSummariesRequest, context: Context
+    ) -> api.QuerySpanSummariesResponse:
+        """One-minute summaries of spans."""
+        return await self._answer("QuerySpanSummaries", context, lambda: self._summaries(request, context))
 
     async def _answer(self, name: str, context: Context, work: Callable[[], Awaitable[Reply]]) -> Reply:
         """Authorise, find a place, answer; every error becomes a status, every call is measured."""
@@ -146,6 +155,18 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         asked = self._planner.names(request, self._clock.now_ns())
         return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubbers).run())
 
+    async def _summaries(self, request: api.QuerySpanSummariesRequest, context: Context) -> api.QuerySpanSummariesResponse:
+        scrubber = self._scrubbers[Signal.TRACES]
+        asked = asked_of(request, self._clock.now_ns(), self._settings.own, scrubber)
+        room = self._settings.limits.max_reply_bytes - encode.ENVELOPE_BYTES
+
+        def work(reading: Reading) -> api.QuerySpanSummariesResponse:
+            response = Summing(asked, reading, scrubber).run(room)
+            self._count_hits(Signal.TRACES)
+            return response
+
+        return await self._read(context, work)
+
     def _page(self, plan: Plan, shape: Shape, reading: Reading, response: encode.Response) -> Any:  # noqa: ANN401 by signal
         """One page's messages, on a reader's thread: scrubbing and encoding cost as much as reading."""
         found = Search(plan, shape, reading, self._scrubbers[plan.signal]).run()
@@ -172,8 +193,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         return response
 
     def _count_hits(self, signal: Signal) -> None:
-        for (rule, mode), hits in self._scrubbers[signal].take_tally().items():
-            self._instruments.scrub_hits.labels(signal, rule, mode).inc(hits)
+        self._instruments.count_scrub_hits(signal, self._scrubbers[signal].take_tally())
 
     async def _kept(self, context: Context) -> api.GetDataInfoResponse:
         own = tuple(sorted(self._settings.own.names)) or None
@@ -187,11 +207,12 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             used_bytes=used,
             signals=found.messages(used / rows if rows else 0),
             scrub_rules_hash=self._scrubbers[Signal.TRACES].rules_hash,
-            scrub_stage="query",
+            scrub_stage=self._settings.scrub_stage,
             scrub_profile=self._settings.scrub_profile,
             segments_retired_by_age=self._store.retired["age"],
             segments_retired_by_budget=self._store.retired["budget"],
             warnings=found.warnings,
+            instance_id=self._instance_id,
         )
         response.agent_time.FromNanoseconds(self._clock.now_ns())
         response.retention.FromNanoseconds(self._store.settings.retention_ns)

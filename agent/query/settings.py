@@ -16,6 +16,7 @@ class QuerySettings:
     own: OwnServices
     limits: Limits
     scrub_profile: str = "default"
+    scrub_stage: str = "query"
     allowed_peers: tuple[str, ...] | None = None
     max_concurrent: int = 8
     max_duration_seconds: float = 10.0

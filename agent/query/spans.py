@@ -13,7 +13,7 @@ from otlp_columns import otlp_columns_pb2 as columns
 from agent import values
 from agent.clock import SECOND_NS
 from agent.query.flat import flat_attributes, flat_scope, resource_attributes, span_id_bytes, trace_id_bytes
-from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_events, of_links, of_text, shortened
 
 _UNSET = api.STATUS_CODE_UNSET
 
@@ -132,8 +132,8 @@ SPANS = Shape(
         "trace_state": of_text,
         "name": of_text,
         "attributes": of_attributes,
-        "events": lambda scrubber, wires: [scrubber.event(wire) for wire in wires],
-        "links": lambda scrubber, wires: [scrubber.link(wire) for wire in wires],
+        "events": of_events,
+        "links": of_links,
         "status_message": of_text,
     },
     flat=flat_span,

@@ -146,6 +146,7 @@ class Writer:
             raise QueueFull("the store is behind in moving rows to disk; send again")
         replies: dict[bytes, Receipt | Exception] = {}
         batches: list[Batch] = []
+        skewed: dict[Signal, Mapping[str, int]] = {}
         for signal, decode in self._decoders.items():
             keys = [key for key, export in new.items() if export.signal is signal]
             if keys:
@@ -153,12 +154,19 @@ class Writer:
                 replies.update(zip(keys, decoded.receipts, strict=True))
                 if decoded.batch is not None:
                     batches.append(decoded.batch)
+                    skewed[signal] = decoded.skewed
         if batches:
             kept = {key: reply for key, reply in replies.items() if isinstance(reply, Receipt)}
             self._store.append(batches, request_rows(list(kept), list(kept.values()), now_ns))
+            self._count_skewed(skewed)
             for key, receipt in kept.items():
                 self._recent.remember(key, receipt, now_ns)
         return replies
+
+    def _count_skewed(self, skewed: Mapping[Signal, Mapping[str, int]]) -> None:
+        for signal, counts in skewed.items():
+            for direction, count in counts.items():
+                self._instruments.skewed_records.labels(signal, direction).inc(count)
 
 
 def _answer(group: Sequence[_Waiting], replies: Sequence[Receipt | Exception]) -> None:

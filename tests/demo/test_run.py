@@ -1,4 +1,4 @@
-"""The demo: all three signals of both services arrive, one trace goes through both, and nothing is left behind."""
+"""The demo: all three signals of both services arrive, each at its own agent, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ def test_it_sends_all_three_signals_of_both_services_and_says_what_to_ask(tmp_pa
 
     assert (ended.returncode, ended.stderr) == (0, "")
     for signal in ("traces", "metrics", "logs"):
-        assert re.search(rf"^kept {signal}: .*\bpayments \d", ended.stdout, re.MULTILINE), ended.stdout
-        assert re.search(rf"^kept {signal}: .*\bshop \d", ended.stdout, re.MULTILINE), ended.stdout
-    assert re.search(r"coral-agent trace [0-9a-f]{32} --target 127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
+        assert re.search(rf"^kept {signal}: .*\bpayments \d+ on node-2", ended.stdout, re.MULTILINE), ended.stdout
+        assert re.search(rf"^kept {signal}: .*\bshop \d+ on node-1", ended.stdout, re.MULTILINE), ended.stdout
+    assert re.search(r"export CORAL_COLONY__AGENTS__STATIC=127\.0\.0\.1:\d+,127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
+    assert re.search(r"coral-colony trace [0-9a-f]{32}$", ended.stdout, re.MULTILINE)
+    assert re.search(r"coral-agent info --target 127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
     assert [process.pid for process in psutil.process_iter() if _works_in(process, tmp_path)] == []
 

@@ -82,6 +82,16 @@ class House:
 async def house(directory: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[House]:
     """Open the house over ``directory``; ``settings`` are environment names without their prefix."""
     threads = set(threading.enumerate())
+    async with one_of_many(directory, clock, **settings) as found:
+        yield found
+    # grpc.aio keeps a poller and the loop its executor; every other thread must have ended.
+    left = {t.name for t in threading.enumerate() if t not in threads and not t.daemon and not t.name.startswith("uvloop_")}
+    assert left == set(), left
+
+
+@asynccontextmanager
+async def one_of_many(directory: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[House]:
+    """A house beside others: whether it leaves threads behind cannot be seen while theirs come and go."""
     environ = FREE_PORTS | {f"CORAL_AGENT__{name}": value for name, value in settings.items()}
     config = Config.load(None, environ | {"CORAL_AGENT__STORE__DIR": str(directory)})
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
@@ -93,9 +103,6 @@ async def house(directory: Path, clock: Clock | None = None, /, **settings: str)
                 yield House(bound, otlp, api_grpc.TelemetryQueryStub(query), stop)
             finally:
                 stop.set()
-    # grpc.aio keeps a poller and the loop its executor; every other thread must have ended.
-    left = {t.name for t in threading.enumerate() if t not in threads and not t.daemon and not t.name.startswith("uvloop_")}
-    assert left == set(), left
 
 
 def in_house(test: Callable[[], Awaitable[Result]]) -> Result:

@@ -87,8 +87,16 @@ class AttributeFilter(_message.Message):
     value: str
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
+class RowPosition(_message.Message):
+    __slots__ = ("key", "position")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    key: int
+    position: int
+    def __init__(self, key: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
+
 class QuerySpansRequest(_message.Message):
-    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "operation_name", "min_duration_ms", "errors_only", "limit", "offset", "page_token", "attributes", "order", "max_duration_ms", "kind", "encoding")
+    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "operation_name", "min_duration_ms", "errors_only", "limit", "offset", "page_token", "attributes", "order", "max_duration_ms", "kind", "encoding", "after")
     SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +112,7 @@ class QuerySpansRequest(_message.Message):
     MAX_DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     service_name: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
@@ -119,7 +128,8 @@ class QuerySpansRequest(_message.Message):
     max_duration_ms: int
     kind: SpanKind
     encoding: Encoding
-    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., operation_name: _Optional[str] = ..., min_duration_ms: _Optional[int] = ..., errors_only: _Optional[bool] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., max_duration_ms: _Optional[int] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ...) -> None: ...
+    after: RowPosition
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., operation_name: _Optional[str] = ..., min_duration_ms: _Optional[int] = ..., errors_only: _Optional[bool] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., max_duration_ms: _Optional[int] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., after: _Optional[_Union[RowPosition, _Mapping]] = ...) -> None: ...
 
 class QuerySpansResponse(_message.Message):
     __slots__ = ("spans", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp")
@@ -269,7 +279,7 @@ class Scope(_message.Message):
     def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., dropped_attributes_count: _Optional[int] = ..., schema_url: _Optional[str] = ...) -> None: ...
 
 class QueryLogsRequest(_message.Message):
-    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "span_id", "min_severity", "text", "limit", "offset", "page_token", "attributes", "order", "encoding")
+    __slots__ = ("service_name", "start_time", "end_time", "trace_id", "span_id", "min_severity", "text", "limit", "offset", "page_token", "attributes", "order", "encoding", "after")
     SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -283,6 +293,7 @@ class QueryLogsRequest(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     service_name: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
@@ -296,7 +307,8 @@ class QueryLogsRequest(_message.Message):
     attributes: _containers.RepeatedCompositeFieldContainer[AttributeFilter]
     order: Order
     encoding: Encoding
-    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., min_severity: _Optional[int] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ...) -> None: ...
+    after: RowPosition
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., min_severity: _Optional[int] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., after: _Optional[_Union[RowPosition, _Mapping]] = ...) -> None: ...
 
 class QueryLogsResponse(_message.Message):
     __slots__ = ("log_records", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp")
@@ -317,7 +329,7 @@ class QueryLogsResponse(_message.Message):
     def __init__(self, log_records: _Optional[_Iterable[_Union[LogRecord, _Mapping]]] = ..., total_count: _Optional[int] = ..., has_more: _Optional[bool] = ..., next_page_token: _Optional[str] = ..., total_is_exact: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., otlp: _Optional[bytes] = ...) -> None: ...
 
 class LogRecord(_message.Message):
-    __slots__ = ("time", "observed_time", "service_name", "severity_number", "severity_text", "level", "body", "attributes", "trace_id", "span_id", "event_name", "flags", "dropped_attributes_count", "resource_attributes", "scope", "resource_schema_url", "position")
+    __slots__ = ("time", "observed_time", "service_name", "severity_number", "severity_text", "level", "body", "attributes", "trace_id", "span_id", "event_name", "flags", "dropped_attributes_count", "resource_attributes", "scope", "resource_schema_url", "position", "arrival_time")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +361,7 @@ class LogRecord(_message.Message):
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_SCHEMA_URL_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_TIME_FIELD_NUMBER: _ClassVar[int]
     time: _timestamp_pb2.Timestamp
     observed_time: _timestamp_pb2.Timestamp
     service_name: str
@@ -366,10 +379,11 @@ class LogRecord(_message.Message):
     scope: Scope
     resource_schema_url: str
     position: int
-    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., observed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_name: _Optional[str] = ..., severity_number: _Optional[int] = ..., severity_text: _Optional[str] = ..., level: _Optional[int] = ..., body: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., event_name: _Optional[str] = ..., flags: _Optional[int] = ..., dropped_attributes_count: _Optional[int] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., resource_schema_url: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+    arrival_time: _timestamp_pb2.Timestamp
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., observed_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_name: _Optional[str] = ..., severity_number: _Optional[int] = ..., severity_text: _Optional[str] = ..., level: _Optional[int] = ..., body: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., trace_id: _Optional[str] = ..., span_id: _Optional[str] = ..., event_name: _Optional[str] = ..., flags: _Optional[int] = ..., dropped_attributes_count: _Optional[int] = ..., resource_attributes: _Optional[_Mapping[str, str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., resource_schema_url: _Optional[str] = ..., position: _Optional[int] = ..., arrival_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class QueryMetricsRequest(_message.Message):
-    __slots__ = ("service_name", "start_time", "end_time", "metric_name", "type", "limit", "offset", "page_token", "attributes", "order", "encoding", "step")
+    __slots__ = ("service_name", "start_time", "end_time", "metric_name", "type", "limit", "offset", "page_token", "attributes", "order", "encoding", "step", "after")
     SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -382,6 +396,7 @@ class QueryMetricsRequest(_message.Message):
     ORDER_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     service_name: str
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
@@ -394,7 +409,8 @@ class QueryMetricsRequest(_message.Message):
     order: Order
     encoding: Encoding
     step: _duration_pb2.Duration
-    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    after: RowPosition
+    def __init__(self, service_name: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metric_name: _Optional[str] = ..., type: _Optional[_Union[MetricType, str]] = ..., limit: _Optional[int] = ..., offset: _Optional[int] = ..., page_token: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[AttributeFilter, _Mapping]]] = ..., order: _Optional[_Union[Order, str]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., step: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., after: _Optional[_Union[RowPosition, _Mapping]] = ...) -> None: ...
 
 class QueryMetricsResponse(_message.Message):
     __slots__ = ("data_points", "total_count", "has_more", "next_page_token", "total_is_exact", "warnings", "otlp", "series")
@@ -663,7 +679,7 @@ class GetDataInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetDataInfoResponse(_message.Message):
-    __slots__ = ("agent_id", "version", "agent_time", "retention", "max_bytes", "used_bytes", "signals", "scrub_rules_hash", "scrub_stage", "scrub_profile", "segments_retired_by_age", "segments_retired_by_budget", "warnings")
+    __slots__ = ("agent_id", "version", "agent_time", "retention", "max_bytes", "used_bytes", "signals", "scrub_rules_hash", "scrub_stage", "scrub_profile", "segments_retired_by_age", "segments_retired_by_budget", "warnings", "instance_id")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     AGENT_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -677,6 +693,7 @@ class GetDataInfoResponse(_message.Message):
     SEGMENTS_RETIRED_BY_AGE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_RETIRED_BY_BUDGET_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     version: str
     agent_time: _timestamp_pb2.Timestamp
@@ -690,7 +707,8 @@ class GetDataInfoResponse(_message.Message):
     segments_retired_by_age: int
     segments_retired_by_budget: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, agent_id: _Optional[str] = ..., version: _Optional[str] = ..., agent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., signals: _Optional[_Iterable[_Union[SignalInfo, _Mapping]]] = ..., scrub_rules_hash: _Optional[str] = ..., scrub_stage: _Optional[str] = ..., scrub_profile: _Optional[str] = ..., segments_retired_by_age: _Optional[int] = ..., segments_retired_by_budget: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    instance_id: str
+    def __init__(self, agent_id: _Optional[str] = ..., version: _Optional[str] = ..., agent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_bytes: _Optional[int] = ..., used_bytes: _Optional[int] = ..., signals: _Optional[_Iterable[_Union[SignalInfo, _Mapping]]] = ..., scrub_rules_hash: _Optional[str] = ..., scrub_stage: _Optional[str] = ..., scrub_profile: _Optional[str] = ..., segments_retired_by_age: _Optional[int] = ..., segments_retired_by_budget: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., instance_id: _Optional[str] = ...) -> None: ...
 
 class SignalInfo(_message.Message):
     __slots__ = ("signal", "rows", "bytes", "earliest_time", "latest_time", "services")
@@ -721,3 +739,53 @@ class ServiceInfo(_message.Message):
     earliest_time: _timestamp_pb2.Timestamp
     latest_time: _timestamp_pb2.Timestamp
     def __init__(self, service_name: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ..., earliest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class QuerySpanSummariesRequest(_message.Message):
+    __slots__ = ("start_time", "end_time", "service_name")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    service_name: str
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_name: _Optional[str] = ...) -> None: ...
+
+class QuerySpanSummariesResponse(_message.Message):
+    __slots__ = ("summaries", "gamma", "next_start_time", "warnings")
+    SUMMARIES_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    NEXT_START_TIME_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    summaries: _containers.RepeatedCompositeFieldContainer[SpanSummary]
+    gamma: float
+    next_start_time: _timestamp_pb2.Timestamp
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, summaries: _Optional[_Iterable[_Union[SpanSummary, _Mapping]]] = ..., gamma: _Optional[float] = ..., next_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SpanSummary(_message.Message):
+    __slots__ = ("service_name", "operation_name", "kind", "minute", "count", "errors", "zero_count", "bucket_indexes", "bucket_counts", "slowest_trace_ids", "failed_trace_ids", "is_rest")
+    SERVICE_NAME_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MINUTE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    ZERO_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    SLOWEST_TRACE_IDS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRACE_IDS_FIELD_NUMBER: _ClassVar[int]
+    IS_REST_FIELD_NUMBER: _ClassVar[int]
+    service_name: str
+    operation_name: str
+    kind: SpanKind
+    minute: _timestamp_pb2.Timestamp
+    count: int
+    errors: int
+    zero_count: int
+    bucket_indexes: _containers.RepeatedScalarFieldContainer[int]
+    bucket_counts: _containers.RepeatedScalarFieldContainer[int]
+    slowest_trace_ids: _containers.RepeatedScalarFieldContainer[str]
+    failed_trace_ids: _containers.RepeatedScalarFieldContainer[str]
+    is_rest: bool
+    def __init__(self, service_name: _Optional[str] = ..., operation_name: _Optional[str] = ..., kind: _Optional[_Union[SpanKind, str]] = ..., minute: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., count: _Optional[int] = ..., errors: _Optional[int] = ..., zero_count: _Optional[int] = ..., bucket_indexes: _Optional[_Iterable[int]] = ..., bucket_counts: _Optional[_Iterable[int]] = ..., slowest_trace_ids: _Optional[_Iterable[str]] = ..., failed_trace_ids: _Optional[_Iterable[str]] = ..., is_rest: _Optional[bool] = ...) -> None: ...

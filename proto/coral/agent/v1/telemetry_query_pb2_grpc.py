@@ -59,6 +59,11 @@ class TelemetryQueryStub:
                 request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoRequest.SerializeToString,
                 response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoResponse.FromString,
                 _registered_method=True)
+        self.QuerySpanSummaries = channel.unary_unary(
+                '/coral.agent.v1.TelemetryQuery/QuerySpanSummaries',
+                request_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesRequest.SerializeToString,
+                response_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesResponse.FromString,
+                _registered_method=True)
 
 
 class TelemetryQueryServicer:
@@ -99,6 +104,13 @@ class TelemetryQueryServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuerySpanSummaries(self, request, context):
+        """Spans counted by service, operation, kind and the minute in which they ended, with their durations as sketches.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TelemetryQueryServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +138,11 @@ def add_TelemetryQueryServicer_to_server(servicer, server):
                     servicer.GetDataInfo,
                     request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoRequest.FromString,
                     response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoResponse.SerializeToString,
+            ),
+            'QuerySpanSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuerySpanSummaries,
+                    request_deserializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesRequest.FromString,
+                    response_serializer=coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +280,33 @@ class TelemetryQuery:
             '/coral.agent.v1.TelemetryQuery/GetDataInfo',
             coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoRequest.SerializeToString,
             coral_dot_agent_dot_v1_dot_telemetry__query__pb2.GetDataInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuerySpanSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coral.agent.v1.TelemetryQuery/QuerySpanSummaries',
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesRequest.SerializeToString,
+            coral_dot_agent_dot_v1_dot_telemetry__query__pb2.QuerySpanSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,175 @@
+"""Spans as one-minute summaries, scrubbed: what the colony keeps for a day."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from coral.agent.v1 import telemetry_query_pb2 as api
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from agent import services
+from agent.batch import Signal
+from agent.clock import MINUTE_NS
+from agent.errors import InvalidQuery
+from agent.query.encode import FRAMING_BYTES
+from agent.query.summary_sql import GAMMA, MAX_ROWS, SAMPLES, Summarised, buckets, can_match, samples
+from agent.scrub.scrubber import Scrubber
+from agent.services import OwnServices
+from agent.store.reader import Reading, SegmentUnreadable
+from agent.store.statement import Source, Statement
+
+DEFAULT_MINUTES = 5
+MAX_MINUTES = 24 * 60
+
+_Group = tuple[str, str | None, int]
+"""Service, operation (None: the rest) and kind, scrubbed."""
+
+_Slow = tuple[int, str]
+"""A span's duration and its trace id."""
+
+
+@dataclass(slots=True)
+class _Summary:
+    """The spans of one group that ended in one minute."""
+
+    errors: int = 0
+    zeros: int = 0
+    buckets: Counter[int] = field(default_factory=Counter)
+    slowest: set[_Slow] = field(default_factory=set)
+    failed: set[_Slow] = field(default_factory=set)
+
+
+def asked_of(request: api.QuerySpanSummariesRequest, now_ns: int, own: OwnServices, scrubber: Scrubber) -> Summarised:
+    """The checked question.
+
+    Raises:
+        InvalidQuery: the window cannot be.
+    """
+    end = -(-_ns(request, "end_time", now_ns + 1) // MINUTE_NS) * MINUTE_NS
+    start = _ns(request, "start_time", end - DEFAULT_MINUTES * MINUTE_NS) // MINUTE_NS * MINUTE_NS
+    if not 0 <= start < end < 2**62:
+        raise InvalidQuery("start_time must be before end_time, and both after 1970: the window is empty")
+    if end - start > MAX_MINUTES * MINUTE_NS:
+        raise InvalidQuery(f"the window has {(end - start) // MINUTE_NS} minutes; at most {MAX_MINUTES} are allowed")
+    wanted = services.normal(request.service_name) or None
+    is_changed = wanted is not None and scrubber.text(wanted) != wanted
+    return Summarised(start, end, tuple(sorted(own.names)) or None, wanted, nothing=is_changed)
+
+
+def _ns(request: api.QuerySpanSummariesRequest, name: str, default_ns: int) -> int:
+    time: Timestamp = getattr(request, name)
+    return time.ToNanoseconds() if request.HasField(name) else default_ns
+
+
+class Summing:
+    """One question for summaries against one reading; on a reader's thread.
+
+    Minute by minute: each minute's groups are bounded, and an answer ends between two.
+    """
+
+    def __init__(self, asked: Summarised, reading: Reading, scrubber: Scrubber) -> None:
+        self._asked = asked
+        self._reading = reading
+        self._scrubber = scrubber
+        self._groups: dict[_Group, _Summary] = {}
+        self._texts: dict[str, str] = {}
+        self._warnings: list[str] = []
+
+    def run(self, max_bytes: int) -> api.QuerySpanSummariesResponse:
+        """The summaries, as many minutes as fit ``max_bytes``; one with spans at least."""
+        response = api.QuerySpanSummariesResponse(gamma=GAMMA)
+        sources = [] if self._asked.nothing else self._reading.sources(Signal.TRACES)
+        for start_ns in range(self._asked.start_ns, self._asked.end_ns, MINUTE_NS):
+            messages = self._minute(sources, start_ns)
+            max_bytes -= sum(message.ByteSize() + FRAMING_BYTES for message in messages)
+            if max_bytes < 0 and response.summaries:
+                response.next_start_time.FromNanoseconds(start_ns)
+                break
+            response.summaries.extend(messages)
+        response.warnings.extend(self._warnings)
+        return response
+
+    def _minute(self, sources: Iterable[Source], start_ns: int) -> list[api.SpanSummary]:
+        """One minute's summaries, by name."""
+        self._groups = {}
+        asked = replace(self._asked, start_ns=start_ns, end_ns=start_ns + MINUTE_NS)
+        for source in sources:
+            if can_match(asked, source):
+                self._count(asked, source)
+                self._sample(asked, source)
+        return [_message(start_ns, group, summary) for group, summary in sorted(self._groups.items(), key=_by_name)]
+
+    def _count(self, asked: Summarised, source: Source) -> None:
+        for service, name, kind, bucket, spans, errors in self._select(source, buckets(asked, source)):
+            summary = self._summary(service, name, kind)
+            summary.errors += errors
+            if bucket is None:
+                summary.zeros += spans
+            else:
+                summary.buckets[bucket] += spans
+
+    def _sample(self, asked: Summarised, source: Source) -> None:
+        for service, name, kind, slowest, failed in self._select(source, samples(asked, source)):
+            summary = self._summary(service, name, kind)
+            summary.slowest.update(map(_slow, slowest))
+            summary.failed.update(map(_slow, failed or ()))
+
+    def _summary(self, service: str, name: str | None, kind: int) -> _Summary:
+        group = (self._clean(service), None if name is None else self._clean(name), kind)
+        return self._groups.setdefault(group, _Summary())
+
+    def _clean(self, text: str) -> str:
+        if text not in self._texts:
+            self._texts[text] = self._scrubber.text(text)
+        return self._texts[text]
+
+    def _select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+        try:
+            rows = self._reading.select(source, statement)
+        except SegmentUnreadable as fault:
+            self._warn(f"segment {fault.segment} could not be read; its spans are not counted")
+            return []
+        if len(rows) == MAX_ROWS:
+            self._warn(f"a segment has more than {MAX_ROWS} groups; not all its spans are counted")
+        return rows
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+
+
+def _by_name(entry: tuple[_Group, _Summary]) -> tuple[str, str, int]:
+    service, name, kind = entry[0]
+    return service, name or "", kind
+
+
+def _slow(found: Iterable[int]) -> _Slow:
+    duration, high, low = found
+    return duration, (high.to_bytes(8, "little") + low.to_bytes(8, "little")).hex()
+
+
+def _message(minute_ns: int, group: _Group, summary: _Summary) -> api.SpanSummary:
+    service, name, kind = group
+    message = api.SpanSummary(
+        service_name=service,
+        operation_name=name or "",
+        kind=kind,  # type: ignore[arg-type] # its number
+        count=summary.zeros + summary.buckets.total(),
+        errors=summary.errors,
+        zero_count=summary.zeros,
+        bucket_indexes=sorted(summary.buckets),
+        bucket_counts=[summary.buckets[bucket] for bucket in sorted(summary.buckets)],
+        slowest_trace_ids=_first(summary.slowest),
+        failed_trace_ids=_first(summary.failed),
+        is_rest=name is None,
+    )
+    message.minute.FromNanoseconds(minute_ns)
+    return message
+
+
+def _first(slow: set[_Slow]) -> Iterator[str]:
+    """The traces of the slowest spans, each once."""
+    return iter(list(dict.fromkeys(trace for _, trace in sorted(slow, reverse=True)))[:SAMPLES])

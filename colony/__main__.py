@@ -1,0 +1,81 @@
+"""The program: argv, configuration, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+import uvloop
+
+from colony import __version__, errors
+from colony.cli.commands import REFUSED, ConfigOption, commands, fail, leaves, loaded
+from colony.config.model import Config
+from colony.log import set_up_logging
+
+if TYPE_CHECKING:
+    from colony.app import Listening
+
+_log = structlog.get_logger(__name__)
+
+
+@commands.command()
+def run(config: ConfigOption = None) -> None:
+    """Run the colony until SIGTERM or SIGINT: poll agents, pull summaries, answer the operator."""
+    effective = loaded(config)
+    set_up_logging(effective.log)
+    problems: list[str] = []
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_signalled(effective))
+    except* errors.ConfigError as group:  # from inside the house's task groups, or bare
+        problems = [error.message for error in leaves(group)]
+    if problems:
+        fail("\n".join(problems), REFUSED)
+
+
+async def _until_signalled(config: Config) -> None:
+    from colony.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that other commands save
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _log.warning("SIGHUP: this release reloads nothing; restart it instead"))
+    await run_house(config, stop, lambda listening: _announce(config, listening))
+
+
+def _announce(config: Config, listening: Listening) -> None:
+    """For people two lines; for machines, which read every line, one event."""
+    if config.log.format == "json":
+        _log.info("listening", version=__version__, admin=listening.admin, summaries_dir=str(config.summaries.dir))
+        return
+    sys.stdout.write(f"coral-colony {__version__}  admin {listening.admin}  /metrics /livez /readyz\n")
+    sys.stdout.write(f"summaries for {config.summaries.retention} in {config.summaries.dir}\n")
+    sys.stdout.flush()
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"coral-colony {__version__}\n")
+        raise typer.Exit
+
+
+@commands.callback()
+def _program(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Say the version.", is_eager=True, callback=_say_version)] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    commands()
+
+
+if __name__ == "__main__":
+    main()

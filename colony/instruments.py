@@ -1,0 +1,78 @@
+"""The colony's own instruments: one value, made once by ``app.py`` and handed to the rooms.
+
+Labels are bounded: no agent, no service, no text of a peer. ``docs/colony.md`` lists them; a test compares.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Instruments:
+    """Counters, gauges and histograms, registered under ``coral_colony_…`` in ``registry``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._open_agents()
+        self._open_questions()
+        self._open_summaries()
+
+    def _open_agents(self) -> None:
+        self.agents = Gauge(
+            "coral_colony_agents",
+            "agents by how their last poll ended: answered, refused, timed_out, unreachable, too_old, or new",
+            ["state"],
+            registry=self.registry,
+        )
+        self.agent_request_seconds = Histogram(
+            "coral_colony_agent_request_seconds",
+            "one request to one agent, retries included",
+            ["rpc"],
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.agent_failures = Counter(
+            "coral_colony_agent_failures", "requests that an agent did not answer", ["rpc", "outcome"], registry=self.registry
+        )
+        self.discovery_failures = Counter(
+            "coral_colony_discovery_failures",
+            "looks for agents that failed; the agents known before stay",
+            ["source"],
+            registry=self.registry,
+        )
+        self.tls_not_after_seconds = Gauge(
+            "coral_colony_tls_not_after_seconds",
+            "when the certificate shown to agents expires, in seconds since 1970",
+            registry=self.registry,
+        )
+        self.tls_reload_failures = Counter(
+            "coral_colony_tls_reload_failures", "changed certificate files that could not be taken up", registry=self.registry
+        )
+
+    def _open_questions(self) -> None:
+        self.questions = Counter(
+            "coral_colony_questions",
+            "questions to agents: complete, partial when some did not answer, failed when none did",
+            ["rpc", "answer"],
+            registry=self.registry,
+        )
+        self.cache_hits = Counter(
+            "coral_colony_cache_hits",
+            "questions answered from the cache, or together with the same one under way",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.cache_bytes = Gauge("coral_colony_cache_bytes", "what cached answers hold", registry=self.registry)
+
+    def _open_summaries(self) -> None:
+        self.summary_rows = Gauge("coral_colony_summary_rows", "summary rows kept", registry=self.registry)
+        self.summary_minutes = Counter(
+            "coral_colony_summary_minutes", "minutes of an agent taken up, first or again", registry=self.registry
+        )
+        self.summary_gaps = Counter(
+            "coral_colony_summary_gaps",
+            "minutes of an agent that were lost: it kept them no more when it could be asked",
+            registry=self.registry,
+        )
