@@ -54,7 +54,7 @@ def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
         TooLarge: more than ``max_records`` of a level.
         MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
     """
-    return _counted(signal, payload, max_records).records
+    return _counted(signal, payload, max_records, sized=False).records
 
 
 def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: int) -> tuple[bytes, int, int]:
@@ -63,7 +63,7 @@ def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: 
     Raises:
         TooLarge, MalformedExport: as ``count_records``.
     """
-    counts = _counted(signal, payload, max_records)
+    counts = _counted(signal, payload, max_records, sized=len(payload) > max_record_bytes)
     if counts.largest <= max_record_bytes:
         return payload, counts.records, 0
     kept = _without_large(signal, payload, max_record_bytes)
@@ -71,11 +71,11 @@ def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: 
     return kept, records, counts.records - records
 
 
-def _counted(signal: Signal, payload: bytes, max_records: int) -> _Counts:
+def _counted(signal: Signal, payload: bytes, max_records: int, *, sized: bool = True) -> _Counts:
     if len(payload) > LAZY_BYTES:
         counts = _walk(payload, max_records, points=signal is Signal.METRICS)
     else:
-        counts = _parse_points(payload) if signal is Signal.METRICS else _parse(payload)
+        counts = (_parse_points if signal is Signal.METRICS else _parse)(payload, sized=sized)
     levels = (
         (counts.records, _RECORD_WORD[signal]),
         (counts.metrics, "metrics"),
@@ -108,7 +108,7 @@ def _over(what: str, max_records: int) -> str:
     return f"the request has {what}, limits.max_records allows {max_records}: send smaller batches"
 
 
-def _parse(payload: bytes) -> _Counts:
+def _parse(payload: bytes, *, sized: bool) -> _Counts:
     try:
         request = otlp_columns_pb2.CountRequest.FromString(payload)
     except DecodeError:
@@ -118,11 +118,12 @@ def _parse(payload: bytes) -> _Counts:
         counts.scopes += len(resource.scopes)
         for scope in resource.scopes:
             counts.records += len(scope.records)
-            counts.largest = max(counts.largest, max(map(len, scope.records), default=0))
+            if sized:
+                counts.largest = max(counts.largest, max(map(len, scope.records), default=0))
     return counts
 
 
-def _parse_points(payload: bytes) -> _Counts:
+def _parse_points(payload: bytes, *, sized: bool) -> _Counts:
     try:
         request = otlp_columns_pb2.CountMetrics.FromString(payload)
     except DecodeError:
@@ -135,7 +136,8 @@ def _parse_points(payload: bytes) -> _Counts:
             for metric in scope.metrics:
                 for _, kind in metric.ListFields():
                     counts.records += len(kind.data_points)
-                    counts.largest = max(counts.largest, max(map(len, kind.data_points), default=0))
+                    if sized:
+                        counts.largest = max(counts.largest, max(map(len, kind.data_points), default=0))
     return counts
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
 from otlp_columns import otlp_columns_pb2
 
@@ -27,7 +29,7 @@ _RENAMED = {
 
 _TIMES = ("start_time_ns", "time_ns")
 _OF_METRIC = ("description", "unit", "metadata")
-_POINT_COLUMNS = [name for name in schema.POINTS.names if name not in ("arrival", "service_name", "origin")]
+_POINT_COLUMNS = [name for name in schema.POINTS.names if name not in ("arrival", "service_name", "origin", "series")]
 _EMPTY_LISTS = ("metadata", "exemplars")
 _WITH_TEMPORALITY = (PointKind.SUM, PointKind.HISTOGRAM, PointKind.EXPONENTIAL_HISTOGRAM)
 
@@ -140,10 +142,26 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     )
 
 
+def _series(attributes: pa.ListArray) -> pa.Array:
+    """A hash of each point's attributes, the same for the same bytes in the same order."""
+    if not len(attributes):
+        return pa.array([], pa.uint64())
+    elements = attributes.flatten()
+    if not len(elements):
+        return pa.repeat(pa.scalar(0, pa.uint64()), len(attributes))
+    ends = np.frombuffer(elements.buffers()[1], np.int32)[elements.offset :]
+    ends = ends[np.asarray(attributes.offsets) - attributes.offsets[0].as_py()]
+    whole = pa.Array.from_buffers(pa.binary(), len(attributes), [None, pa.py_buffer(ends), elements.buffers()[2]])
+    encoded = whole.dictionary_encode()
+    hashes = [xxhash.xxh3_64_intdigest(one) for one in encoded.dictionary.to_pylist()]
+    return pa.array(hashes, pa.uint64()).take(encoded.indices)
+
+
 def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
     """Columns of ``schema.POINTS`` but for ``arrival``."""
     column = flat.columns.field
     filled = columns.origin_columns(flat) | {name: columns.times(column(name)) for name in _TIMES}
+    filled["series"] = _series(column("attributes"))
     return columns.rows_of(schema.POINTS, filled, column)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from agent import schema, values
@@ -16,7 +17,7 @@ from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
-from agent.store.statement import Source, Statement
+from agent.store.statement import Source, Statement, Wanted
 
 MAX_CANDIDATES = 20_000
 """Rows scrubbed for one query whose condition only scrubbed values can answer: about a quarter second."""
@@ -65,11 +66,15 @@ class Search:
         self._reading = reading
         self._scrubber = scrubber
         self._repeated = 0
-        self._names = schema.TABLES[plan.signal].names
+        self._names = schema.HOT[plan.signal]
+        self._cold = schema.COLD[plan.signal]
         self._warnings: list[str] = list(plan.warnings)
         self._counts: dict[str, int] = {}
+        self._wanted = wanted_of(plan)
         self._sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
-        if "trace_id_high" in plan.equal:
+        trace = plan.equal.get("trace_id_high")
+        if isinstance(trace, int):
+            self._sources = [source for source in self._sources if source.traces is None or source.traces.may_hold(trace)]
             # A count takes a fifth of a page's statement, and nearly every segment has nothing of a trace.
             self._sources = [source for source in self._sources if self._count(source)]
 
@@ -80,6 +85,8 @@ class Search:
             found.total, found.total_is_exact = self._plan.first_total
         if self._repeated:
             self._warnings.append(f"{self._repeated} rows equal in every field to another are shown once; total_count has them")
+        for segment in self._reading.damaged:
+            self._warn(f"a block of segment {segment} could not be read; its rows are missing from this answer")
         found.warnings = self._warnings
         return found
 
@@ -164,7 +171,9 @@ class Search:
         for source in self._sources:
             if len(best) == limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
                 break  # sources are in order of their best row: none behind this one can hold a better row either
-            best = self._merge(best, source, self._select(source, sql.page(self._plan, source, after, limit)), limit)
+            best = self._merge(
+                best, source, self._select(source, partial(sql.page, self._plan, after=after, limit=limit)), limit
+            )
         return self._scrubbed(best)
 
     def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
@@ -177,20 +186,30 @@ class Search:
         """The rows at these places, in their order."""
         origin = self._names.index("origin")
         hashes: dict[str, set[int]] = {}
+        arrivals: dict[str, list[int]] = {}
         for place in places:
             hashes.setdefault(place.segment, set()).add(place.cells[origin])
+            arrivals.setdefault(place.segment, []).append(place.arrival)
         origins: dict[int, Origin] = {}
+        cold: dict[int, tuple[Any, ...]] = {}
         for segment, wanted in hashes.items():
+            cold |= self._reading.cold(segment, self._plan.signal, arrivals[segment], self._cold)
             try:
                 origins |= origins_of(self._reading.origins(segment, list(wanted - origins.keys())))
             except SegmentUnreadable as fault:
-                self._warn(fault)
+                self._unreadable(fault)
         # A segment may have been retired since its rows were read; then they are gone.
-        known = (row_of(self._names, place.cells, origins) for place in places if place.cells[origin] in origins)
+        known = (
+            row_of((*self._names, *self._cold), (*place.cells, *cold[place.arrival]), origins)
+            for place in places
+            if place.cells[origin] in origins and place.arrival in cold
+        )
         return self._shape.scrubbed(known, self._scrubber)
 
-    def _warn(self, fault: SegmentUnreadable) -> None:
-        warning = f"segment {fault.segment} could not be read; its rows are missing from this answer"
+    def _unreadable(self, fault: SegmentUnreadable) -> None:
+        self._warn(f"segment {fault.segment} could not be read; its rows are missing from this answer")
+
+    def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
@@ -220,7 +239,10 @@ class Search:
         places: list[_Place] = []
         for source in self._sources:
             places = self._merge(
-                places, source, self._select(source, sql.shown(self._plan, source, after, MAX_REPEATS)), MAX_REPEATS
+                places,
+                source,
+                self._select(source, partial(sql.shown, self._plan, after=after, limit=MAX_REPEATS)),
+                MAX_REPEATS,
             )
         return self._scrubbed(places)
 
@@ -231,7 +253,7 @@ class Search:
             return plan.after, False
         skipped: list[tuple[Any, ...]] = []
         for source in self._sources:
-            skipped += self._select(source, sql.positions(plan, source, plan.offset))
+            skipped += self._select(source, partial(sql.positions, plan, limit=plan.offset))
             skipped.sort(reverse=sql.descending(plan))
             del skipped[plan.offset :]
         if len(skipped) < plan.offset:
@@ -252,15 +274,25 @@ class Search:
 
     def _count(self, source: Source) -> int:
         if source.relation not in self._counts:
-            self._counts[source.relation] = sum(n for (n,) in self._select(source, sql.count(self._plan, source)))
+            self._counts[source.relation] = sum(n for (n,) in self._select(source, partial(sql.count, self._plan)))
         return self._counts[source.relation]
 
-    def _select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+    def _select(self, source: Source, statement: Callable[[Source], Statement]) -> list[tuple[Any, ...]]:
+        if self._wanted is not None:
+            source = self._reading.among(source, self._plan.signal, self._wanted)
         try:
-            return self._reading.select(source, statement)
+            return self._reading.select(source, statement(source))
         except SegmentUnreadable as fault:
-            self._warn(fault)
+            self._unreadable(fault)
             return []
+
+
+def wanted_of(plan: Plan) -> Wanted | None:
+    """The plan's conditions on cold columns."""
+    if not plan.attributes and not plan.text:
+        return None
+    forms = tuple(tuple(wires) for wires in plan.attributes)
+    return Wanted(forms, values.folded(plan.text or ""), plan.window.start_ns, plan.window.end_ns)
 
 
 def _best(order: Order, bounds: Bounds) -> int:
