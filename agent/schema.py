@@ -40,6 +40,7 @@ SPANS = pa.schema(
         pa.field("dropped_events_count", pa.uint32(), nullable=False),
         pa.field("links", _wire_list, nullable=False),
         pa.field("dropped_links_count", pa.uint32(), nullable=False),
+        pa.field("failed", pa.bool_(), nullable=False),  # status code ERROR: half of what counting by a nullable code costs
         pa.field("status_code", pa.int32()),  # null: the span has no Status at all
         pa.field("status_message", pa.string()),
     ]
@@ -165,7 +166,7 @@ HOT: dict[Signal, tuple[str, ...]] = {
         "kind",
         "start_time_ns",
         "duration_ns",
-        "status_code",
+        "failed",
     ),
     Signal.LOGS: ("arrival", "service_name", "origin", "trace_id_high", "trace_id_low", "span_id", "time_ns", "level"),
     Signal.METRICS: (

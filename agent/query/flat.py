@@ -43,6 +43,27 @@ def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
     return result
 
 
+class Entries:
+    """Attributes as the entries of a message's ``map<string, string>``, in wire form: a third of what setting them costs."""
+
+    def __init__(self, field: int) -> None:
+        self._field = field
+        self._remembered = lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)(self._entry)
+
+    def _entry(self, wire: bytes) -> tuple[str, bytes]:
+        key, text = _flat_attribute(wire)
+        pair = (values.length_delimited(number, part.encode()) for number, part in ((1, key), (2, text)))
+        return key, values.length_delimited(self._field, b"".join(pair))
+
+    def of(self, wires: Sequence[bytes]) -> bytes:
+        """The entries of these KeyValues; of duplicate keys the first counts."""
+        entries: dict[str, bytes] = {}
+        for wire in wires:
+            key, entry = self._remembered(wire) if len(wire) <= _LONGEST_KEPT else self._entry(wire)
+            entries.setdefault(key, entry)
+        return b"".join(entries.values())
+
+
 def trace_id_bytes(row: Row) -> bytes:
     """The sixteen bytes of a row's trace id."""
     return struct.pack("<QQ", row["trace_id_high"], row["trace_id_low"])

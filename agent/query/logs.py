@@ -12,7 +12,7 @@ from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
 from agent.query.flat import (
-    flat_attributes,
+    Entries,
     flat_scope,
     optional_trace_id_bytes,
     resource_attributes,
@@ -41,25 +41,27 @@ def body_text(row: Row) -> str:
         return values.UNREADABLE
 
 
+_ATTRIBUTES = Entries(api.LogRecord.ATTRIBUTES_FIELD_NUMBER)
+
+
 @lru_cache(maxsize=128)
-def _of_origin(origin: Origin) -> api.LogRecord:
+def _of_origin(origin: Origin) -> bytes:
     """What the records of one origin have in common."""
     return api.LogRecord(
         resource_attributes=resource_attributes(origin.resource),
         scope=flat_scope(origin),
         resource_schema_url=origin.resource_schema_url,
-    )
+    ).SerializeToString()
 
 
-def flat_log(row: Row) -> api.LogRecord:
-    """The flat LogRecord of a scrubbed row."""
+def flat_log(row: Row) -> bytes:
+    """The flat LogRecord of a scrubbed row, in wire form: its own fields, then what it shares with others, made once."""
     record = api.LogRecord(
         service_name=row["service_name"],
         severity_number=row["severity_number"],
         severity_text=row["severity_text"],
         level=row["level"],
         body=body_text(row),
-        attributes=flat_attributes(row["attributes"]),
         trace_id=optional_trace_id_bytes(row).hex(),
         span_id=span_id_bytes(row["span_id"]).hex(),
         event_name=row["event_name"],
@@ -67,11 +69,10 @@ def flat_log(row: Row) -> api.LogRecord:
         dropped_attributes_count=row["dropped_attributes_count"],
         position=row["arrival"],
     )
-    record.MergeFrom(_of_origin(row["origin"]))
     if row["time_source"] == TimeSource.RECORD:
         record.time.FromNanoseconds(row["time_ns"])
     set_time(record.observed_time, row["observed_time_ns"])
-    return record
+    return b"".join((record.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), _of_origin(row["origin"])))
 
 
 def _otlp_log(row: Row) -> columns.LogRecord:

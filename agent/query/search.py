@@ -57,6 +57,9 @@ class _Place:
     cells: tuple[Any, ...]
 
 
+Ask = Callable[[Source, Statement], list[tuple[Any, ...]]]
+
+
 class Search:
     """One plan against one reading; on a reader's thread."""
 
@@ -75,8 +78,8 @@ class Search:
         trace = plan.equal.get("trace_id_high")
         if isinstance(trace, int):
             self._sources = [source for source in self._sources if source.traces is None or source.traces.may_hold(trace)]
-            # A count takes a fifth of a page's statement, and nearly every segment has nothing of a trace.
-            self._sources = [source for source in self._sources if self._count(source)]
+            # Where no filter has answered: a count takes a fifth of a page's statement, and most have nothing of a trace.
+            self._sources = [source for source in self._sources if source.traces is not None or self._count(source)]
 
     def run(self) -> Found:
         """The page."""
@@ -274,14 +277,17 @@ class Search:
 
     def _count(self, source: Source) -> int:
         if source.relation not in self._counts:
-            self._counts[source.relation] = sum(n for (n,) in self._select(source, partial(sql.count, self._plan)))
+            found = self._select(source, partial(sql.count, self._plan), self._reading.summarise)
+            self._counts[source.relation] = sum(n for (n,) in found)
         return self._counts[source.relation]
 
-    def _select(self, source: Source, statement: Callable[[Source], Statement]) -> list[tuple[Any, ...]]:
+    def _select(
+        self, source: Source, statement: Callable[[Source], Statement], ask: Ask | None = None
+    ) -> list[tuple[Any, ...]]:
         if self._wanted is not None:
             source = self._reading.among(source, self._plan.signal, self._wanted)
         try:
-            return self._reading.select(source, statement(source))
+            return (ask or self._reading.select)(source, statement(source))
         except SegmentUnreadable as fault:
             self._unreadable(fault)
             return []

@@ -57,9 +57,10 @@ def _matches(plan: Plan, source: Source) -> _Where:
     """The rows of a source that match, as far as raw values can tell."""
     where = _visible(plan.own, source)
     time = schema.TIME_COLUMNS[plan.signal]
-    if plan.window.start_ns is not None:
+    # What holds for all of a source is not asked of each row: a count then reads a column less.
+    if plan.window.start_ns is not None and source.bounds.min_time_ns < plan.window.start_ns:
         where.add(f"{time} >= ?", plan.window.start_ns)
-    if plan.window.end_ns is not None:
+    if plan.window.end_ns is not None and source.bounds.max_time_ns >= plan.window.end_ns:
         where.add(f"{time} < ?", plan.window.end_ns)
     for column, value in plan.equal.items():
         # Without the cast DuckDB compares as HUGEINT and cannot use the zone maps of an id.
@@ -153,7 +154,7 @@ def operations(asked: Names, source: Source) -> Statement:
     """Per span name and kind: name, kind, spans, errors."""
     where = _named(asked, source, "start_time_ns")
     text = (
-        f"SELECT name, kind, count(*), count(*) FILTER (status_code = 2) "  # noqa: S608 our own names; values are bound
+        f"SELECT name, kind, count(*), count(*) FILTER (failed) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY name, kind LIMIT ?"
     )
     return Statement(text, [*where.parameters, MAX_NAMES])

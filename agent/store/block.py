@@ -9,26 +9,26 @@ So an attribute is looked for by reading the small table, and a block is a third
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from agent import schema
 from agent.batch import Signal
 from agent.store.grep import rows_with_text
-from agent.store.pack import Buffers, Numbers, Packing, buffers_of, codes_of, pack, unpack
+from agent.store.pack import Attributes, Buffers, Numbers, Packing, buffers_of, pack, unpack
 
 BLOCK_ROWS = 2048
 """Of 512 rows a block takes 11 % more room and encoding twice the time; a row that is read alone unpacks its whole block."""
 
-HEAD = struct.Struct("<4sIIIQqqBxxx")  # mark, CRC-32 of what follows it, body bytes, rows, first arrival, times, signal
+HEAD = struct.Struct("<4sQIIQqqBxxx")  # mark, XXH3 of what follows it, body bytes, rows, first arrival, times, signal
 _MARK = b"CBK1"
-_CRC_FROM = 8
+_HASHED_FROM = 12
 _NUMBERS: dict[Signal, int] = {Signal.TRACES: 1, Signal.LOGS: 2, Signal.METRICS: 3}
 _SIGNALS = {number: signal for signal, number in _NUMBERS.items()}
 
@@ -63,6 +63,9 @@ class Piece(Protocol):
     def column(self, name: str) -> pa.Array:
         """A cold column."""
 
+    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """A cold column's values at these indices."""
+
     def having(self, name: str, wire: bytes) -> Numbers:
         """The indices of the rows in whose attributes this very KeyValue stands, ascending, perhaps repeated."""
 
@@ -80,6 +83,11 @@ class Loose:
     def column(self, name: str) -> pa.Array:
         """See ``Piece``."""
         return self.rows.column(name)
+
+    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """See ``Piece``."""
+        found: list[Any] = self.rows.column(name).take(pa.array(indices)).to_pylist()
+        return found
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """See ``Piece``."""
@@ -115,9 +123,8 @@ def encode(loose: Loose) -> bytes:
         pack(packing, loose.column(name), attributes=name in schema.ATTRIBUTES)
     body = packing.joined()
     times = (extent.min_time_ns, extent.max_time_ns)
-    head = HEAD.pack(_MARK, 0, len(body), extent.rows, extent.first, *times, _NUMBERS[extent.signal])
-    crc = zlib.crc32(body, zlib.crc32(head[_CRC_FROM:]))
-    return b"".join((_MARK, struct.pack("<I", crc), head[_CRC_FROM:], body))
+    head = HEAD.pack(_MARK, 0, len(body), extent.rows, extent.first, *times, _NUMBERS[extent.signal])[_HASHED_FROM:]
+    return b"".join((_MARK, xxhash.xxh3_64_digest(head + body)[::-1], head, body))
 
 
 def read_head(head: bytes | memoryview) -> tuple[Extent, int]:
@@ -144,10 +151,11 @@ class Block:
             BlockDamaged: it is not what was written.
         """
         self.extent, size = read_head(stored)
-        if len(stored) != size or zlib.crc32(memoryview(stored)[_CRC_FROM:]) != HEAD.unpack_from(stored)[1]:
+        if len(stored) != size or xxhash.xxh3_64_intdigest(memoryview(stored)[_HASHED_FROM:]) != HEAD.unpack_from(stored)[1]:
             raise BlockDamaged("checksum")
         self.stored = stored
         self._buffers = Buffers(memoryview(stored)[HEAD.size :])
+        self._of_attributes: dict[str, Attributes] = {}
 
     def column(self, name: str) -> pa.Array:
         """See ``Piece``."""
@@ -156,14 +164,14 @@ class Block:
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """See ``Piece``."""
-        at = self._at(name)
-        common = _position(self._buffers, at + 2, wire)
-        rare = _position(self._buffers, at + 4, wire) if common is None else None
-        if common is None and rare is None:
-            return np.zeros(0, np.int64)
-        rows, codes = codes_of(self._buffers, at, self.extent.rows)
-        chosen: Numbers = codes == common + 1 if common is not None else np.flatnonzero(codes == 0)[rare]
-        return np.atleast_1d(rows[chosen])
+        return self._attributes(name).having(wire)
+
+    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """See ``Piece``."""
+        if name in schema.ATTRIBUTES:
+            return self._attributes(name).rows(indices)
+        found: list[Any] = self.column(name).take(pa.array(indices)).to_pylist()
+        return found
 
     def containing(self, name: str, wanted: str) -> Numbers:
         """See ``Piece``."""
@@ -172,13 +180,10 @@ class Block:
     def _at(self, name: str) -> int:
         return _PLACES[self.extent.signal][name]
 
-
-def _position(buffers: Buffers, at: int, wire: bytes) -> int | None:
-    """Which of the texts at ``at`` it is."""
-    if wire not in buffers.raw(at + 1):
-        return None
-    found: int = pc.index(buffers.texts(at, pa.binary()), pa.scalar(wire, pa.binary())).as_py()
-    return None if found < 0 else found
+    def _attributes(self, name: str) -> Attributes:
+        if name not in self._of_attributes:
+            self._of_attributes[name] = Attributes(self._buffers, self._at(name), self.extent.rows)
+        return self._of_attributes[name]
 
 
 def _places_of(signal: Signal) -> dict[str, int]:

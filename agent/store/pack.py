@@ -7,12 +7,15 @@ when all are equal; texts as their lengths and their bytes side by side. What is
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from agent.store.sieve import may_hold, sieve_of
 
 Numbers = npt.NDArray[Any]
 
@@ -27,8 +30,8 @@ _PLAIN, _COMPRESSED = 0, 1
 _NARROW = ((1 << 8, np.dtype("u1")), (1 << 16, np.dtype("u2")), (1 << 32, np.dtype("u4")))
 _OF_WIDTH = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 
-ATTRIBUTE_BUFFERS = 6
-"""Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones."""
+ATTRIBUTE_BUFFERS = 7
+"""Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
 
 _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
 
@@ -143,7 +146,9 @@ def _pack_attributes(packing: Packing, lists: pa.ListArray) -> None:
     packing.numbers(_sizes(lists))
     packing.numbers(rank.astype(np.uint16 if len(rank) < 1 << 16 else np.uint32)[codes])
     packing.texts(encoded.dictionary.filter(pa.array(repeated)))
-    packing.texts(encoded.dictionary.filter(pa.array(~repeated)))
+    rare = encoded.dictionary.filter(pa.array(~repeated))
+    packing.texts(rare)
+    packing.add(sieve_of(_ends(rare), rare.buffers()[2]), 1)
 
 
 class Buffers:
@@ -154,15 +159,19 @@ class Buffers:
         first = _COUNT.size + count * _ENTRY.size
         self._entries = list(_ENTRY.iter_unpack(body[_COUNT.size : first]))
         self._body = body
+        self._raw: dict[int, bytes] = {}
         self._starts = [first]
         for _, _, _, stored in self._entries:
             self._starts.append(self._starts[-1] + stored)
 
     def raw(self, at: int) -> bytes:
-        """One buffer's bytes."""
-        codec, _, size, _ = self._entries[at]
-        stored = self._body[self._starts[at] : self._starts[at + 1]]
-        return bytes(stored) if codec == _PLAIN else _ZSTD.decompress(stored, decompressed_size=size, asbytes=True)
+        """One buffer's bytes; unpacked once."""
+        if at not in self._raw:
+            codec, _, size, _ = self._entries[at]
+            stored = self._body[self._starts[at] : self._starts[at + 1]]
+            plain = codec == _PLAIN
+            self._raw[at] = bytes(stored) if plain else _ZSTD.decompress(stored, decompressed_size=size, asbytes=True)
+        return self._raw[at]
 
     def numbers(self, at: int, count: int, kind: Any = None) -> Numbers:  # noqa: ANN401 what numpy takes for a dtype
         """``count`` numbers, as ``kind`` or as narrow as they were written."""
@@ -178,13 +187,14 @@ class Buffers:
         """Whether nothing was written there."""
         return not self._entries[at][2]
 
-    def texts(self, at: int, kind: pa.DataType, count: int | None = None) -> pa.Array:
-        """Strings or bytes from the two buffers at ``at``; without a count, as many as were written."""
-        data = self.raw(at + 1)
-        if count is None:
-            count = self._written(at, len(data))
+    def ends(self, at: int) -> Numbers:
+        """The offsets of the texts whose lengths are at ``at``, as many as were written."""
+        return offsets(self.numbers(at, self._written(at, self._entries[at + 1][2])))
+
+    def texts(self, at: int, kind: pa.DataType, count: int) -> pa.Array:
+        """``count`` strings or bytes from the two buffers at ``at``."""
         ends = offsets(self.numbers(at, count))
-        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(ends), pa.py_buffer(data)])
+        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(ends), pa.py_buffer(self.raw(at + 1))])
 
     def _written(self, at: int, size: int) -> int:
         """Equal lengths are written once: then the bytes say how many there are."""
@@ -222,18 +232,63 @@ def _values(buffers: Buffers, at: int, kind: pa.DataType, count: int) -> pa.Arra
     return pa.array(buffers.numbers(at, count, kind.to_pandas_dtype()), kind)
 
 
-def codes_of(buffers: Buffers, at: int, rows: int) -> tuple[Numbers, Numbers]:
-    """Per attribute the row it stands in and its code: 0 is the next rare one, n the n-th common one."""
-    sizes = buffers.numbers(at, rows)
-    row = np.repeat(np.arange(rows, dtype=np.int64), sizes)
-    return row, buffers.numbers(at + 1, len(row))
+class Attributes:
+    """A column of attributes, of which only what is asked for is unpacked."""
+
+    def __init__(self, buffers: Buffers, at: int, rows: int) -> None:
+        self._buffers = buffers
+        self._at = at
+        self._ends = offsets(buffers.numbers(at, rows))
+        self._codes = buffers.numbers(at + 1, int(self._ends[-1]))
+
+    def having(self, wire: bytes) -> Numbers:
+        """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated."""
+        common = self._position(self._at + 2, wire)
+        if common is not None:
+            places = np.flatnonzero(self._codes == common + 1)
+        elif may_hold(self._buffers.raw(self._at + 6), wire):
+            rare = self._position(self._at + 4, wire)
+            places = np.flatnonzero(self._codes == 0)[[] if rare is None else [rare]]
+        else:
+            return np.zeros(0, np.int64)
+        return np.searchsorted(self._ends, places, side="right") - 1
+
+    def _position(self, at: int, wire: bytes) -> int | None:
+        """Which of the texts at ``at`` it is."""
+        raw = self._buffers.raw(at + 1)
+        place = raw.find(wire)
+        if place < 0:
+            return None
+        ends = self._buffers.ends(at)
+        while place >= 0:
+            number = int(np.searchsorted(ends, place))
+            if ends[number] == place and ends[number + 1] == place + len(wire):
+                return number
+            place = raw.find(wire, place + 1)
+        return None
+
+    def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
+        """The KeyValues of these rows, in wire form."""
+        common, rare = (self._buffers.raw(self._at + number) for number in (3, 5))
+        common_ends, rare_ends = (self._buffers.ends(self._at + number).tolist() for number in (2, 4))
+        called = np.concatenate(([0], np.cumsum(self._codes == 0)))
+        known: dict[int, bytes] = {}
+        found = []
+        for index in indices:
+            low, high = int(self._ends[index]), int(self._ends[index + 1])
+            next_rare = int(called[low])
+            row = []
+            for code in self._codes[low:high].tolist():
+                if not code:
+                    row.append(rare[rare_ends[next_rare] : rare_ends[next_rare + 1]])
+                    next_rare += 1
+                    continue
+                if code not in known:
+                    known[code] = common[common_ends[code - 1] : common_ends[code]]
+                row.append(known[code])
+            found.append(row)
+        return found
 
 
 def _attributes(buffers: Buffers, at: int, rows: int) -> pa.ListArray:
-    ends = offsets(buffers.numbers(at, rows))
-    codes = buffers.numbers(at + 1, int(ends[-1]))
-    common, rare = buffers.texts(at + 2, pa.binary()), buffers.texts(at + 4, pa.binary())
-    called = codes == 0
-    places = np.where(called, len(common) - 1 + np.cumsum(called, dtype=np.int32), codes.astype(np.int32) - 1)
-    elements = pa.concat_arrays([common, rare]).take(pa.array(places))
-    return pa.ListArray.from_arrays(pa.array(ends), elements, type=_KEY_VALUES)
+    return pa.array(Attributes(buffers, at, rows).rows(range(rows)), _KEY_VALUES)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from agent.store.block import BlockDamaged, Extent, Piece
 from agent.store.cold import Place, read_block
@@ -46,8 +45,8 @@ class Shelf:
             piece = read()
             if piece is None:
                 continue
-            indices = pa.array([arrival - extent.first for arrival in wanted])
-            columns = [piece.column(name).take(indices).to_pylist() for name in names]
+            indices = [arrival - extent.first for arrival in wanted]
+            columns = [piece.values(name, indices) for name in names]
             found.update(zip(wanted, zip(*columns, strict=True), strict=True))
         return found
 
@@ -95,12 +94,18 @@ class Shelf:
 
 def _matches(piece: Piece, wanted: Wanted) -> Numbers:
     """The indices of a piece's rows that meet the conditions, ascending."""
-    rows = np.arange(piece.extent.rows)
+    meets = np.ones(piece.extent.rows, bool)
     if wanted.text:
-        rows = piece.containing("body_text", wanted.text)
+        meets = _marked(piece, piece.containing("body_text", wanted.text))
     for wires in wanted.attributes:
-        if not len(rows):
+        if not meets.any():
             break
-        having = np.concatenate([piece.having("attributes", wire) for wire in wires])
-        rows = np.intersect1d(rows, having)
-    return rows
+        meets &= _marked(piece, *(piece.having("attributes", wire) for wire in wires))
+    return np.flatnonzero(meets)
+
+
+def _marked(piece: Piece, *indices: Numbers) -> Numbers:
+    marks = np.zeros(piece.extent.rows, bool)
+    for some in indices:
+        marks[some] = True
+    return marks

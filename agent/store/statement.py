@@ -29,6 +29,8 @@ class Source:
     segment: str
     below: int | None
     bounds: Bounds
+    is_fixed: bool = False
+    """Whether its rows never change any more."""
     traces: Bloom | None = None
     """Which traces may be there; None when nobody has looked."""
     among: str | None = None

@@ -50,6 +50,7 @@ class View:
     segment: Segment
     part: Part
     attached: bool
+    sealed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Store:
         now, retention = self.clock.now_ns(), self.settings.retention_ns
         with self.lock:
             return [
-                View(segment, segment.part(signal), segment.attached)
+                View(segment, segment.part(signal), segment.attached, segment.state is State.SEALED)
                 for segment in self.segments
                 if not expired(segment.closes_ns, retention, now)
             ]
