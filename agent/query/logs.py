@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
@@ -13,13 +12,12 @@ from otlp_columns import otlp_columns_pb2 as columns
 from agent import values
 from agent.query.flat import (
     Entries,
-    flat_scope,
     optional_trace_id_bytes,
-    resource_attributes,
     set_time,
+    shared_wire,
     span_id_bytes,
 )
-from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.query.rows import Row, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import TimeSource
 from agent.scrub.scrubber import Scrubber
 
@@ -44,16 +42,6 @@ def body_text(row: Row) -> str:
 _ATTRIBUTES = Entries(api.LogRecord.ATTRIBUTES_FIELD_NUMBER)
 
 
-@lru_cache(maxsize=128)
-def _of_origin(origin: Origin) -> bytes:
-    """What the records of one origin have in common."""
-    return api.LogRecord(
-        resource_attributes=resource_attributes(origin.resource),
-        scope=flat_scope(origin),
-        resource_schema_url=origin.resource_schema_url,
-    ).SerializeToString()
-
-
 def flat_log(row: Row) -> bytes:
     """The flat LogRecord of a scrubbed row, in wire form: its own fields, then what it shares with others, made once."""
     record = api.LogRecord(
@@ -72,7 +60,7 @@ def flat_log(row: Row) -> bytes:
     if row["time_source"] == TimeSource.RECORD:
         record.time.FromNanoseconds(row["time_ns"])
     set_time(record.observed_time, row["observed_time_ns"])
-    return b"".join((record.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), _of_origin(row["origin"])))
+    return b"".join((record.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.LogRecord)))
 
 
 def _otlp_log(row: Row) -> columns.LogRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -12,8 +11,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
-from agent.query.flat import Entries, flat_attributes, flat_scope, resource_attributes, set_time
-from agent.query.rows import Origin, Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.query.flat import Entries, flat_attributes, set_time, shared_wire
+from agent.query.rows import Row, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import PointKind
 from agent.scrub.scrubber import Scrubber
 
@@ -67,16 +66,6 @@ def _exemplar(wire: bytes) -> api.Exemplar:
 _ATTRIBUTES = Entries(api.DataPoint.ATTRIBUTES_FIELD_NUMBER)
 
 
-@lru_cache(maxsize=128)
-def _of_origin(origin: Origin) -> bytes:
-    """What the points of one origin have in common."""
-    return api.DataPoint(
-        resource_attributes=resource_attributes(origin.resource),
-        scope=flat_scope(origin),
-        resource_schema_url=origin.resource_schema_url,
-    ).SerializeToString()
-
-
 def flat_point(row: Row) -> bytes:
     """The flat DataPoint of a scrubbed row, in wire form: its own fields, then what it shares with others, made once."""
     point = api.DataPoint(
@@ -95,7 +84,7 @@ def flat_point(row: Row) -> bytes:
     )
     point.time.FromNanoseconds(row["time_ns"])
     set_time(point.start_time, row["start_time_ns"])
-    return b"".join((point.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), _of_origin(row["origin"])))
+    return b"".join((point.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.DataPoint)))
 
 
 _POINT_FIELDS: dict[PointKind, dict[str, str]] = {

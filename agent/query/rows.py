@@ -7,7 +7,7 @@ rows are scrubbed and written, so that paging, counting and cutting are written 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.scrub.scrubber import Scrubber
@@ -24,6 +24,8 @@ class Origin:
     resource_schema_url: str
     scope: bytes | None
     scope_schema_url: str
+    flat: dict[str, bytes] = field(default_factory=dict, compare=False)
+    """What the flat messages of its rows have in common, in wire form, by message name; made once."""
 
     def scrubbed(self, scrubber: Scrubber) -> Origin:
         """This origin as it may leave."""
@@ -64,17 +66,17 @@ class Shape:
     repeats: bool = True
 
     def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
-        """The rows as they may leave; each origin is scrubbed once."""
+        """The rows, changed to what may leave; each origin is scrubbed once."""
         origins: dict[int, Origin] = {}
-        result = []
-        for row in rows:
+        result = list(rows)
+        for row in result:
             origin: Origin = row["origin"]
             if id(origin) not in origins:
                 origins[id(origin)] = origin.scrubbed(scrubber)
-            clean = dict(row, origin=origins[id(origin)])
+            row["origin"] = origins[id(origin)]
             for column, scrub in self.scrubbing.items():
-                clean[column] = scrub(scrubber, row[column])
-            result.append(clean)
+                if row[column]:  # in nothing there is nothing to take out
+                    row[column] = scrub(scrubber, row[column])
         return result
 
 

@@ -21,7 +21,8 @@ import xxhash
 from agent import schema
 from agent.batch import Signal
 from agent.store.grep import rows_with_text
-from agent.store.pack import Attributes, Buffers, Numbers, Packing, buffers_of, pack, unpack
+from agent.store.pack import Numbers, Packing, buffers_of, pack
+from agent.store.unpack import Attributes, Buffers, pick, unpack
 
 BLOCK_ROWS = 2048
 """Of 512 rows a block takes 11 % more room and encoding twice the time; a row that is read alone unpacks its whole block."""
@@ -170,8 +171,8 @@ class Block:
         """See ``Piece``."""
         if name in schema.ATTRIBUTES:
             return self._attributes(name).rows(indices)
-        found: list[Any] = self.column(name).take(pa.array(indices)).to_pylist()
-        return found
+        kind = schema.TABLES[self.extent.signal].field(name).type
+        return pick(self._buffers, self._at(name), kind, self.extent.rows, indices)
 
     def containing(self, name: str, wanted: str) -> Numbers:
         """See ``Piece``."""

@@ -1,4 +1,4 @@
-"""Arrow columns to compressed buffers and back; pure.
+"""Arrow columns to compressed buffers; ``unpack.py`` is the way back; pure.
 
 A column becomes the same number of buffers whatever it holds. Integers are written as narrow as they allow, as one element
 when all are equal; texts as their lengths and their bytes side by side. What is under 64 bytes is not compressed.
@@ -7,7 +7,6 @@ when all are equal; texts as their lengths and their bytes side by side. What is
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,25 +14,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agent.store.sieve import may_hold, sieve_of
+from agent.store.sieve import sieve_of
 
 Numbers = npt.NDArray[Any]
 
-_ZSTD = pa.Codec("zstd", compression_level=1)
+ZSTD = pa.Codec("zstd", compression_level=1)
 """Of rare attributes level 1 makes a fifth in 2.7 ns a byte, level -5 a third in 1.8, lz4 a third in 1.5."""
 
 _SMALL = 64
-_ENTRY = struct.Struct("<BBxxII")  # codec, width of an element in bytes (0: text), raw bytes, stored bytes
-_COUNT = struct.Struct("<I")
-_PLAIN, _COMPRESSED = 0, 1
+ENTRY = struct.Struct("<BBxxII")  # codec, width of an element in bytes (0: text), raw bytes, stored bytes
+COUNT = struct.Struct("<I")
+PLAIN, _COMPRESSED = 0, 1
 
 _NARROW = ((1 << 8, np.dtype("u1")), (1 << 16, np.dtype("u2")), (1 << 32, np.dtype("u4")))
-_OF_WIDTH = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 
 ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
-
-_KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
 
 
 def buffers_of(kind: pa.DataType, *, attributes: bool) -> int:
@@ -41,11 +37,12 @@ def buffers_of(kind: pa.DataType, *, attributes: bool) -> int:
     if attributes:
         return ATTRIBUTE_BUFFERS
     if pa.types.is_list(kind):
-        return 4 if _is_text(kind.value_type) else 3
-    return 3 if _is_text(kind) else 2
+        return 4 if is_text(kind.value_type) else 3
+    return 3 if is_text(kind) else 2
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of this type are a length and bytes."""
     return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
@@ -59,12 +56,12 @@ class Packing:
     def add(self, raw: memoryview | bytes, width: int) -> None:
         """One buffer of elements of this width in bytes; 0 for text."""
         size = len(raw)
-        stored, codec = raw, _PLAIN
+        stored, codec = raw, PLAIN
         if size >= _SMALL:
-            compressed = _ZSTD.compress(raw, asbytes=True)
+            compressed = ZSTD.compress(raw, asbytes=True)
             if len(compressed) < size:
                 stored, codec = compressed, _COMPRESSED
-        self._entries.append(_ENTRY.pack(codec, width, size, len(stored)))
+        self._entries.append(ENTRY.pack(codec, width, size, len(stored)))
         self._stored.append(bytes(stored))
 
     def numbers(self, values: Numbers) -> None:
@@ -87,7 +84,7 @@ class Packing:
 
     def joined(self) -> bytes:
         """All that was added, with a directory before it."""
-        return b"".join([_COUNT.pack(len(self._entries)), *self._entries, *self._stored])
+        return b"".join([COUNT.pack(len(self._entries)), *self._entries, *self._stored])
 
 
 def _ends(values: pa.Array) -> Numbers:
@@ -132,7 +129,7 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
 
 
 def _pack_plain(packing: Packing, values: pa.Array) -> None:
-    if _is_text(values.type):
+    if is_text(values.type):
         packing.texts(values)
     else:
         packing.numbers(_numbers(values))
@@ -149,146 +146,3 @@ def _pack_attributes(packing: Packing, lists: pa.ListArray) -> None:
     rare = encoded.dictionary.filter(pa.array(~repeated))
     packing.texts(rare)
     packing.add(sieve_of(_ends(rare), rare.buffers()[2]), 1)
-
-
-class Buffers:
-    """The buffers of a block, unpacked when they are asked for."""
-
-    def __init__(self, body: memoryview) -> None:
-        (count,) = _COUNT.unpack_from(body)
-        first = _COUNT.size + count * _ENTRY.size
-        self._entries = list(_ENTRY.iter_unpack(body[_COUNT.size : first]))
-        self._body = body
-        self._raw: dict[int, bytes] = {}
-        self._starts = [first]
-        for _, _, _, stored in self._entries:
-            self._starts.append(self._starts[-1] + stored)
-
-    def raw(self, at: int) -> bytes:
-        """One buffer's bytes; unpacked once."""
-        if at not in self._raw:
-            codec, _, size, _ = self._entries[at]
-            stored = self._body[self._starts[at] : self._starts[at + 1]]
-            plain = codec == _PLAIN
-            self._raw[at] = bytes(stored) if plain else _ZSTD.decompress(stored, decompressed_size=size, asbytes=True)
-        return self._raw[at]
-
-    def numbers(self, at: int, count: int, kind: Any = None) -> Numbers:  # noqa: ANN401 what numpy takes for a dtype
-        """``count`` numbers, as ``kind`` or as narrow as they were written."""
-        width = self._entries[at][1]
-        as_wide = kind is not None and np.dtype(kind).itemsize == width
-        written: Any = np.dtype(kind) if as_wide else _OF_WIDTH[width]
-        values: Numbers = np.frombuffer(self.raw(at), written)
-        if len(values) == 1 and count != 1:
-            values = np.repeat(values, count)
-        return values if kind is None else values.astype(kind, copy=False)
-
-    def is_empty(self, at: int) -> bool:
-        """Whether nothing was written there."""
-        return not self._entries[at][2]
-
-    def ends(self, at: int) -> Numbers:
-        """The offsets of the texts whose lengths are at ``at``, as many as were written."""
-        return offsets(self.numbers(at, self._written(at, self._entries[at + 1][2])))
-
-    def texts(self, at: int, kind: pa.DataType, count: int) -> pa.Array:
-        """``count`` strings or bytes from the two buffers at ``at``."""
-        ends = offsets(self.numbers(at, count))
-        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(ends), pa.py_buffer(self.raw(at + 1))])
-
-    def _written(self, at: int, size: int) -> int:
-        """Equal lengths are written once: then the bytes say how many there are."""
-        _, width, raw, _ = self._entries[at]
-        count = raw // width
-        length = int(self.numbers(at, 1)[0]) if count == 1 else 0
-        return size // length if length else count
-
-
-def offsets(sizes: Numbers) -> Numbers:
-    """Arrow's offsets of lists or texts of these sizes."""
-    ends = np.zeros(len(sizes) + 1, np.int32)
-    np.cumsum(sizes, out=ends[1:])
-    return ends
-
-
-def unpack(buffers: Buffers, at: int, kind: pa.DataType, rows: int, *, attributes: bool) -> pa.Array:
-    """The column of this type whose buffers begin at ``at``."""
-    if attributes:
-        return _attributes(buffers, at, rows)
-    valid = None if buffers.is_empty(at) else buffers.numbers(at, rows).astype(bool)
-    if valid is not None and not valid.any():
-        return pa.nulls(rows, kind)
-    if pa.types.is_list(kind):
-        ends = offsets(buffers.numbers(at + 1, rows))
-        starts = pa.array(ends, mask=None if valid is None else np.append(~valid, False))
-        return pa.ListArray.from_arrays(starts, _values(buffers, at + 2, kind.value_type, int(ends[-1])), type=kind)
-    values = _values(buffers, at + 1, kind, rows)
-    return values if valid is None else pc.if_else(pa.array(valid), values, pa.scalar(None, kind))
-
-
-def _values(buffers: Buffers, at: int, kind: pa.DataType, count: int) -> pa.Array:
-    if _is_text(kind):
-        return buffers.texts(at, kind, count)
-    return pa.array(buffers.numbers(at, count, kind.to_pandas_dtype()), kind)
-
-
-class Attributes:
-    """A column of attributes, of which only what is asked for is unpacked."""
-
-    def __init__(self, buffers: Buffers, at: int, rows: int) -> None:
-        self._buffers = buffers
-        self._at = at
-        self._ends = offsets(buffers.numbers(at, rows))
-        self._codes = buffers.numbers(at + 1, int(self._ends[-1]))
-
-    def having(self, wire: bytes) -> Numbers:
-        """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated."""
-        common = self._position(self._at + 2, wire)
-        if common is not None:
-            places = np.flatnonzero(self._codes == common + 1)
-        elif may_hold(self._buffers.raw(self._at + 6), wire):
-            rare = self._position(self._at + 4, wire)
-            places = np.flatnonzero(self._codes == 0)[[] if rare is None else [rare]]
-        else:
-            return np.zeros(0, np.int64)
-        return np.searchsorted(self._ends, places, side="right") - 1
-
-    def _position(self, at: int, wire: bytes) -> int | None:
-        """Which of the texts at ``at`` it is."""
-        raw = self._buffers.raw(at + 1)
-        place = raw.find(wire)
-        if place < 0:
-            return None
-        ends = self._buffers.ends(at)
-        while place >= 0:
-            number = int(np.searchsorted(ends, place))
-            if ends[number] == place and ends[number + 1] == place + len(wire):
-                return number
-            place = raw.find(wire, place + 1)
-        return None
-
-    def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
-        """The KeyValues of these rows, in wire form."""
-        common, rare = (self._buffers.raw(self._at + number) for number in (3, 5))
-        common_ends, rare_ends = (self._buffers.ends(self._at + number).tolist() for number in (2, 4))
-        called = np.concatenate(([0], np.cumsum(self._codes == 0)))
-        known: dict[int, bytes] = {}
-        found = []
-        for index in indices:
-            low, high = int(self._ends[index]), int(self._ends[index + 1])
-            next_rare = int(called[low])
-            row = []
-            for code in self._codes[low:high].tolist():
-                if not code:
-                    row.append(rare[rare_ends[next_rare] : rare_ends[next_rare + 1]])
-                    next_rare += 1
-                    continue
-                if code not in known:
-                    known[code] = common[common_ends[code - 1] : common_ends[code]]
-                row.append(known[code])
-            found.append(row)
-        return found
-
-
-def _attributes(buffers: Buffers, at: int, rows: int) -> pa.ListArray:
-    return pa.array(Attributes(buffers, at, rows).rows(range(rows)), _KEY_VALUES)
