@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from agent import schema, values
+from agent import schema
 from agent.query import sql
+from agent.query.conditions import holds, wanted_of
 from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.plan import Plan, Recheck
+from agent.query.plan import Plan
 from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
-from agent.store.statement import Source, Statement, Wanted
+from agent.store.statement import Source, Statement
 
 MAX_CANDIDATES = 20_000
 """Rows scrubbed for one query whose condition only scrubbed values can answer: about a quarter second."""
@@ -142,7 +143,7 @@ class Search:
                 self._stop_early(found, None if full else last)
                 break
             last = self.position(row)
-            if all(self._holds(row, recheck) for recheck in self._plan.rechecks):
+            if all(holds(row, recheck, self._shape) for recheck in self._plan.rechecks):
                 found.total += 1
                 found.has_more = full
                 if not full and found.total > self._plan.offset:
@@ -263,18 +264,6 @@ class Search:
             return None, True
         return Position(*skipped[plan.offset - 1]), False
 
-    def _holds(self, row: Row, recheck: Recheck) -> bool:
-        """Whether a scrubbed row meets a condition."""
-        if recheck.field == "text":
-            return values.folded(recheck.wanted) in values.folded(self._shape.text(row))
-        if recheck.field != "attributes":
-            return bool(row[recheck.field] == recheck.wanted)
-        wanted = values.values_of_text(recheck.wanted)
-        return any(
-            attribute.key == recheck.key and attribute.value in wanted
-            for attribute in (values.key_value(wire) for wire in row["attributes"])
-        )
-
     def _count(self, source: Source) -> int:
         if source.relation not in self._counts:
             found = self._select(source, partial(sql.count, self._plan), self._reading.summarise)
@@ -291,14 +280,6 @@ class Search:
         except SegmentUnreadable as fault:
             self._unreadable(fault)
             return []
-
-
-def wanted_of(plan: Plan) -> Wanted | None:
-    """The plan's conditions on cold columns."""
-    if not plan.attributes and not plan.text:
-        return None
-    forms = tuple(tuple(wires) for wires in plan.attributes)
-    return Wanted(forms, values.folded(plan.text or ""), plan.window.start_ns, plan.window.end_ns)
 
 
 def _best(order: Order, bounds: Bounds) -> int:

@@ -10,10 +10,10 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 
 from agent.batch import Signal
 from agent.query import sql
+from agent.query.conditions import wanted_of
 from agent.query.flat import flat_attributes, resource_attributes
 from agent.query.plan import Plan
 from agent.query.rows import Origin, origins_of
-from agent.query.search import wanted_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.statement import Source

@@ -1,7 +1,7 @@
 """The cold columns of one signal in one segment: what is in the block file, what waits to be written, what is still loose.
 
 Immutable and swapped whole, like the Part it belongs to. Rows are in order of arrival: first those written, then those
-waiting, then the loose ones, which become a block when they are as many as one holds.
+waiting, then the loose ones, which become a block when they are as many or as wide as one is.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from agent.store.block import BLOCK_ROWS, HEAD, Block, BlockDamaged, Extent, Loo
 
 SMALL_ROWS = BLOCK_ROWS // 2
 """Groups of fewer rows are joined before they are written: a block of 10 rows takes six times the room a row."""
+
+LOOSE_BYTES = 4 * 1024 * 1024
+"""Wider rows are not kept loose: the flusher, which makes room in memory, moves blocks alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,14 @@ class Cold:
 
     def appended(self, block: Block, loose: Loose | None = None) -> Cold:
         """This with one more block at its end; ``loose`` is the same, if it is at hand, to spare unpacking."""
+        if self.loose and self.loose.extent.end != block.extent.first:
+            return self.tied().appended(block, loose)  # what is joined must have no gap
         if block.extent.rows >= SMALL_ROWS:
             return replace(self, waiting=(*self.tied().waiting, block), loose=None)
         small = loose or joined([block])
         grown = replace(self, loose=joined([self.loose, small]) if self.loose else small)
-        return grown.tied() if grown.loose and grown.loose.extent.rows >= BLOCK_ROWS else grown
+        whole = grown.loose and (grown.loose.extent.rows >= BLOCK_ROWS or grown.loose.rows.nbytes >= LOOSE_BYTES)
+        return grown.tied() if whole else grown
 
     def tied(self) -> Cold:
         """This without loose rows: they are the last block that waits."""

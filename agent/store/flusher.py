@@ -82,9 +82,10 @@ class Flusher:
                 if part.tail_rows >= ROW_GROUP:
                     return segment, signal, min(part.tail_rows // ROW_GROUP, GROUPS_AT_ONCE) * ROW_GROUP
         if self._store.tail_bytes() > self._store.settings.tail_bytes // 2:
-            widest = max(self._store.segments, key=lambda segment: segment.tail_bytes)
-            signal = max(widest.parts, key=lambda signal: widest.parts[signal].tail_bytes)
-            return widest, signal, widest.parts[signal].tail_rows
+            movable = [(s, signal, part) for s in self._store.segments for signal, part in s.parts.items() if part.tail_rows]
+            if movable:
+                segment, signal, widest = max(movable, key=lambda found: found[2].tail_bytes)
+                return segment, signal, widest.tail_rows
         for segment in self._store.segments:
             if segment.state is State.SEALING and not segment.retired:
                 return segment, None, 0
@@ -143,7 +144,8 @@ class Flusher:
             self._keep_origins(segment)
             self._write_blocks(segment)
             self._note_traces(segment)
-            sync_file(segment.blocks)  # its journal goes next
+            if segment.blocks.exists():  # else its journal was damaged: what is left has no cold columns
+                sync_file(segment.blocks)  # its journal goes next
             if segment.requests:
                 database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
             database.checkpoint(self._connection, segment)

@@ -33,7 +33,8 @@ def rows_with_text(column: pa.Array, wanted: str) -> npt.NDArray[np.int64]:
     else:
         texts = column.to_pylist()
         found = (row for row, one in enumerate(texts) if one is not None and wanted in folded(one))
-    return np.fromiter(found, np.int64)
+    rows = np.fromiter(found, np.int64)
+    return rows[np.asarray(column.is_valid())[rows]] if column.null_count else rows  # a null may stand over any bytes
 
 
 def _rows_of_places(text: bytes, wanted: bytes, ends: npt.NDArray[np.int32]) -> Iterator[int]:

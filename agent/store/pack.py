@@ -1,7 +1,8 @@
 """Arrow columns to compressed buffers; ``unpack.py`` is the way back; pure.
 
 A column becomes the same number of buffers whatever it holds. Integers are written as narrow as they allow, as one element
-when all are equal; texts as their lengths and their bytes side by side. What is under 64 bytes is not compressed.
+when all are equal, not at all when all are 0; texts as their lengths and their bytes side by side; before both stands which
+values are null. What is under 64 bytes is not compressed.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ ZSTD = pa.Codec("zstd", compression_level=1)
 
 _SMALL = 64
 ENTRY = struct.Struct("<BBxxII")  # codec, width of an element in bytes (0: text), raw bytes, stored bytes
+_NOTHING = ENTRY.pack(0, 1, 0, 0)
 COUNT = struct.Struct("<I")
 PLAIN, _COMPRESSED = 0, 1
 
 _NARROW = ((1 << 8, np.dtype("u1")), (1 << 16, np.dtype("u2")), (1 << 32, np.dtype("u4")))
+
+_ZERO = pa.scalar(0, pa.int32())
 
 ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
@@ -65,29 +69,40 @@ class Packing:
         self._stored.append(bytes(stored))
 
     def numbers(self, values: Numbers) -> None:
-        """Numbers, integers each as wide as the greatest needs; one element when all are equal."""
-        if values.size and values.dtype.kind in "iu":
+        """Numbers, integers each as wide as the greatest needs; one element when all are equal, none when all are 0."""
+        bits = values if values.dtype.kind != "f" else values.view(np.uint64)  # -0.0 is not nothing
+        if not bits.any():
+            self.nothing()
+            return
+        if values.dtype.kind in "iu":
             least, greatest = int(values.min()), int(values.max())
             if least == greatest:
                 values = values[:1]
             if least >= 0:
                 kind = next((kind for bound, kind in _NARROW if greatest < bound), values.dtype)
                 values = values.astype(kind, copy=False)
-        self.add(np.ascontiguousarray(values).data.cast("B") if values.size else b"", values.dtype.itemsize)
+        self.add(np.ascontiguousarray(values).data.cast("B"), values.dtype.itemsize)
 
     def texts(self, values: pa.Array) -> None:
         """Strings or bytes without nulls: their lengths, then all of them side by side."""
-        ends = _ends(values)
-        self.numbers(np.diff(ends))
-        data = values.buffers()[2]
-        self.add(memoryview(data)[int(ends[0]) : int(ends[-1])] if data is not None else b"", 0)
+        ends = ends_of(values)
+        first, last = int(ends[0]), int(ends[-1])
+        if first == last:
+            self.nothing(2)
+            return
+        self.numbers(ends[1:] - ends[:-1])
+        self.add(memoryview(values.buffers()[2])[first:last], 0)
+
+    def nothing(self, buffers: int = 1) -> None:
+        """Buffers of what is all 0, or empty."""
+        self._entries += [_NOTHING] * buffers
 
     def joined(self) -> bytes:
         """All that was added, with a directory before it."""
         return b"".join([COUNT.pack(len(self._entries)), *self._entries, *self._stored])
 
 
-def _ends(values: pa.Array) -> Numbers:
+def ends_of(values: pa.Array) -> Numbers:
     """The offsets of texts or lists, one more than there are; of an empty array possibly without buffers."""
     if not len(values):
         return np.zeros(1, np.int32)
@@ -107,21 +122,28 @@ def pack(packing: Packing, column: pa.Array, *, attributes: bool) -> None:
         _pack_attributes(packing, column)
         return
     kind, nulls = column.type, column.null_count
-    packing.numbers(_numbers(column.is_valid()) if nulls else np.zeros(0, np.uint8))
-    if nulls and nulls == len(column):
-        for _ in range(buffers_of(kind, attributes=False) - 1):
-            packing.add(b"", 1)
+    if nulls:
+        packing.numbers(_numbers(column.is_null()))
+    else:
+        packing.nothing()
+    if nulls == len(column):
+        packing.nothing(buffers_of(kind, attributes=False) - 1)
     elif pa.types.is_list(kind):
-        packing.numbers(_sizes(column))
-        _pack_plain(packing, column.flatten())  # a null has no elements
+        sizes = _sizes(column)
+        packing.numbers(sizes)
+        if sizes.any():
+            _pack_plain(packing, column.flatten())  # a null has no elements
+        else:
+            packing.nothing(buffers_of(kind, attributes=False) - 2)
     else:
         _pack_plain(packing, pc.fill_null(column, _zero(kind)) if nulls else column)
 
 
 def _sizes(lists: pa.ListArray) -> Numbers:
     if lists.null_count:
-        return _numbers(pc.fill_null(pc.list_value_length(lists), pa.scalar(0, pa.int32())))
-    return np.diff(_ends(lists))
+        return _numbers(pc.fill_null(pc.list_value_length(lists), _ZERO))
+    ends = ends_of(lists)
+    return np.asarray(ends[1:] - ends[:-1])
 
 
 def _zero(kind: pa.DataType) -> pa.Scalar:
@@ -145,4 +167,4 @@ def _pack_attributes(packing: Packing, lists: pa.ListArray) -> None:
     packing.texts(encoded.dictionary.filter(pa.array(repeated)))
     rare = encoded.dictionary.filter(pa.array(~repeated))
     packing.texts(rare)
-    packing.add(sieve_of(_ends(rare), rare.buffers()[2]), 1)
+    packing.add(sieve_of(ends_of(rare), rare.buffers()[2]), 1)

@@ -47,7 +47,7 @@ class Recovery:
         self._now_ns = clock.now_ns()
         self._instruments = instruments
         self._same_boot = same_boot
-        self.highest_arrival = -1
+        self.highest_arrivals: dict[Signal, int] = {}
         self.recent = RecentRequests()
 
     def run(self) -> list[Segment]:
@@ -63,14 +63,18 @@ class Recovery:
             _log.warning("a file that is no segment lies in the data directory", name=name)
             return None
         segment = Segment(name, self._directory, opened_ns, closes_ns)
+        if not segment.journal.exists() and not segment.file.exists():
+            segment.blocks.unlink(missing_ok=True)  # left of a segment that was being retired
+            return None
         if segment.journal.exists():
             self._rebuild(segment)
         else:
             segment.state = State.SEALED
             self._adopt(segment)
-        for part in segment.parts.values():
+        for signal, part in segment.parts.items():
             arrivals = [batch.column("arrival")[-1].as_py() for batch in part.tail[-1:]]
-            self.highest_arrival = max([self.highest_arrival, part.flushed_below - 1, *arrivals])
+            highest = self.highest_arrivals.get(signal, -1)
+            self.highest_arrivals[signal] = max([highest, part.flushed_below - 1, *arrivals])
         if segment.rows():
             return segment
         for path in (segment.journal, segment.blocks):

@@ -48,11 +48,15 @@ class Shelf:
             indices = [arrival - extent.first for arrival in wanted]
             columns = [piece.values(name, indices) for name in names]
             found.update(zip(wanted, zip(*columns, strict=True), strict=True))
+        if len(found) < len(set(arrivals)):
+            self._miss()
         return found
 
     def arrivals(self, wanted: Wanted) -> Numbers:
         """The arrival numbers of the rows that meet the conditions, ascending, of those that can be read."""
         found = [np.zeros(0, np.int64)]
+        if sum(piece.extent.rows for piece in self._pieces) < self._view.part.bounds.rows:
+            self._miss()
         for at, extent in enumerate(piece.extent for piece in self._pieces):
             outside = wanted.start_ns is not None and extent.max_time_ns < wanted.start_ns
             if outside or (wanted.end_ns is not None and extent.min_time_ns >= wanted.end_ns):
@@ -88,8 +92,11 @@ class Shelf:
                 self._fd = os.open(self._view.segment.blocks, os.O_RDONLY | os.O_CLOEXEC)
             return read_block(self._fd, piece)
         except (OSError, BlockDamaged):
-            self.damaged = self.damaged or not self._view.segment.retired
+            self._miss()
             return None
+
+    def _miss(self) -> None:
+        self.damaged = self.damaged or not self._view.segment.retired
 
 
 def _matches(piece: Piece, wanted: Wanted) -> Numbers:

@@ -17,17 +17,16 @@ _MIX, _LENGTH = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 _WORD, _HALF = (1 << 64) - 1, (1 << 32) - 1
 
 
-def sieve_of(ends: npt.NDArray[Any], data: Any) -> bytes:  # noqa: ANN401 whatever has a buffer
+def sieve_of(ends: npt.NDArray[Any], data: Any) -> bytes:  # noqa: ANN401 whatever has a buffer, or None
     """The filter of the texts that lie side by side in ``data`` between ``ends``; empty without any."""
     lengths = np.diff(ends)
     if not len(lengths):
         return b""
-    whole = np.frombuffer(data, np.uint8)
+    whole = np.frombuffer(data or b"", np.uint8)[int(ends[0]) : int(ends[-1])]
     if len(whole) < _SEEN:
-        whole = np.concatenate([np.zeros(_SEEN, np.uint8), whole])
-        ends = ends + _SEEN
-    windows = np.lib.stride_tricks.sliding_window_view(whole, _SEEN)
-    last = np.ascontiguousarray(windows[np.maximum(ends[1:] - _SEEN, 0)]).view("<u8")[:, 0]
+        whole = np.zeros(_SEEN, np.uint8)  # all of them are shorter
+    at_every_byte = np.ndarray((len(whole) - _SEEN + 1,), "<u8", whole, strides=(1,))
+    last = at_every_byte[np.maximum(ends[1:] - ends[0] - _SEEN, 0)]
     last = np.where(lengths < _SEEN, 0, last)  # of shorter ones the length alone
     mixed = (last ^ lengths.astype(np.uint64) * np.uint64(_LENGTH)) * np.uint64(_MIX)
     count = np.uint64(_bits(len(lengths)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class Store:
         clock: Clock,
         connection: duckdb.DuckDBPyConnection,
         segments: Sequence[Segment],
-        next_arrival: int,
+        next_arrivals: Mapping[Signal, int],
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -85,7 +85,7 @@ class Store:
         self.changed = threading.Condition(self.lock)
         self.segments: tuple[Segment, ...] = tuple(segments)
         self.retired = {"age": 0, "budget": 0}
-        self._next_arrival = next_arrival
+        self._next_arrivals = dict(next_arrivals)
         self._journal: Journal | None = None
         self._open: Segment | None = None
 
@@ -107,18 +107,23 @@ class Store:
             open_journal.append(journal.encode(frame))
         except JournalFault as fault:
             if not fault.usable:
+                self._count_on(groups)  # what could not be cut back may still be replayed
                 self.close_segment()
             raise StoreUnavailable("the store cannot write to its disk now") from fault
+        self._count_on(groups)
         self._admit(segment, groups, origins, requests)
 
     def _group(self, batch: Batch) -> _Group:
         """A batch with its arrival numbers, its hot columns apart from the cold ones."""
-        rows, signal, first = batch.rows, batch.signal, self._next_arrival
-        self._next_arrival += rows.num_rows
+        rows, signal, first = batch.rows, batch.signal, self._next_arrivals[batch.signal]
         arrivals = pa.arange(first, first + rows.num_rows)
         hot = [arrivals if name == "arrival" else rows.column(name) for name in schema.HOT[signal]]
         cold = blocks_of(signal, first, rows, rows.column(schema.TIME_COLUMNS[signal]))
         return _Group(signal, pa.RecordBatch.from_arrays(hot, schema=schema.hot_schema(signal)), cold)
+
+    def _count_on(self, groups: Sequence[_Group]) -> None:
+        for group in groups:
+            self._next_arrivals[group.signal] += group.hot.num_rows
 
     def _admit(
         self,

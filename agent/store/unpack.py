@@ -40,7 +40,9 @@ class Buffers:
 
     def numbers(self, at: int, count: int, kind: Any = None) -> Numbers:  # noqa: ANN401 what numpy takes for a dtype
         """``count`` numbers, as ``kind`` or as narrow as they were written."""
-        width = self._entries[at][1]
+        _, width, size, _ = self._entries[at]
+        if not size:
+            return np.zeros(count, kind or np.uint8)
         as_wide = kind is not None and np.dtype(kind).itemsize == width
         written: Any = np.dtype(kind) if as_wide else _OF_WIDTH[width]
         values: Numbers = np.frombuffer(self.raw(at), written)
@@ -49,24 +51,13 @@ class Buffers:
         return values if kind is None else values.astype(kind, copy=False)
 
     def is_empty(self, at: int) -> bool:
-        """Whether nothing was written there."""
+        """Whether all is 0 there."""
         return not self._entries[at][2]
-
-    def ends(self, at: int) -> Numbers:
-        """The offsets of the texts whose lengths are at ``at``, as many as were written."""
-        return offsets(self.numbers(at, self._written(at, self._entries[at + 1][2])))
 
     def texts(self, at: int, kind: pa.DataType, count: int) -> pa.Array:
         """``count`` strings or bytes from the two buffers at ``at``."""
         ends = offsets(self.numbers(at, count))
         return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(ends), pa.py_buffer(self.raw(at + 1))])
-
-    def _written(self, at: int, size: int) -> int:
-        """Equal lengths are written once: then the bytes say how many there are."""
-        _, width, raw, _ = self._entries[at]
-        count = raw // width
-        length = int(self.numbers(at, 1)[0]) if count == 1 else 0
-        return size // length if length else count
 
 
 def offsets(sizes: Numbers) -> Numbers:
@@ -80,15 +71,15 @@ def unpack(buffers: Buffers, at: int, kind: pa.DataType, rows: int, *, attribute
     """The column of this type whose buffers begin at ``at``."""
     if attributes:
         return pa.array(Attributes(buffers, at, rows).rows(range(rows)), _KEY_VALUES)
-    valid = None if buffers.is_empty(at) else buffers.numbers(at, rows).astype(bool)
-    if valid is not None and not valid.any():
+    null = None if buffers.is_empty(at) else buffers.numbers(at, rows).astype(bool)
+    if null is not None and null.all():
         return pa.nulls(rows, kind)
     if pa.types.is_list(kind):
         ends = offsets(buffers.numbers(at + 1, rows))
-        starts = pa.array(ends, mask=None if valid is None else np.append(~valid, False))
+        starts = pa.array(ends, mask=None if null is None else np.append(null, False))
         return pa.ListArray.from_arrays(starts, _values(buffers, at + 2, kind.value_type, int(ends[-1])), type=kind)
     values = _values(buffers, at + 1, kind, rows)
-    return values if valid is None else pc.if_else(pa.array(valid), values, pa.scalar(None, kind))
+    return values if null is None else pc.if_else(pa.array(null), pa.scalar(None, kind), values)
 
 
 def _values(buffers: Buffers, at: int, kind: pa.DataType, count: int) -> pa.Array:
@@ -105,6 +96,7 @@ class Attributes:
         self._at = at
         self._ends = offsets(buffers.numbers(at, rows))
         self._codes = buffers.numbers(at + 1, int(self._ends[-1]))
+        self._counts = {at + 2: int(self._codes.max(initial=0)), at + 4: int(np.count_nonzero(self._codes == 0))}
 
     def having(self, wire: bytes) -> Numbers:
         """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated."""
@@ -124,18 +116,21 @@ class Attributes:
         place = raw.find(wire)
         if place < 0:
             return None
-        ends = self._buffers.ends(at)
+        ends = self._text_ends(at)
         while place >= 0:
-            number = int(np.searchsorted(ends, place))
-            if ends[number] == place and ends[number + 1] == place + len(wire):
-                return number
+            number = int(np.searchsorted(ends, place + len(wire)))
+            if number and ends[number] == place + len(wire) and ends[number - 1] == place:
+                return number - 1
             place = raw.find(wire, place + 1)
         return None
+
+    def _text_ends(self, at: int) -> Numbers:
+        return offsets(self._buffers.numbers(at, self._counts[at]))
 
     def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
         """The KeyValues of these rows, in wire form."""
         common, rare = (self._buffers.raw(self._at + number) for number in (3, 5))
-        common_ends, rare_ends = (self._buffers.ends(self._at + number).tolist() for number in (2, 4))
+        common_ends, rare_ends = (self._text_ends(self._at + number).tolist() for number in (2, 4))
         called = np.concatenate(([0], np.cumsum(self._codes == 0)))
         known: dict[int, bytes] = {}
         found = []
@@ -160,8 +155,8 @@ def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Seque
     value = _picker(buffers, at + 1, kind, rows)
     if buffers.is_empty(at):
         return [value(index) for index in indices]
-    valid = buffers.numbers(at, rows)
-    return [value(index) if valid[index] else None for index in indices]
+    null = buffers.numbers(at, rows)
+    return [None if null[index] else value(index) for index in indices]
 
 
 def _picker(buffers: Buffers, at: int, kind: pa.DataType, rows: int) -> Callable[[int], Any]:
@@ -175,8 +170,6 @@ def _picker(buffers: Buffers, at: int, kind: pa.DataType, rows: int) -> Callable
         if pa.types.is_string(kind):
             return lambda index: raw[bounds[index] : bounds[index + 1]].decode("utf-8", "replace")
         return lambda index: raw[bounds[index] : bounds[index + 1]]
-    if buffers.is_empty(at):
-        return lambda _: None
     numbers = buffers.numbers(at, rows, None if pa.types.is_boolean(kind) else kind.to_pandas_dtype())
     if pa.types.is_boolean(kind):
         return lambda index: bool(numbers[index])
