@@ -146,7 +146,7 @@ def _sealed(ended: Ended, before_stop: float, directory: Path, rows: int) -> Fig
         "spans_counted_by_the_agent": rows,
         "cpu_seconds_of_stop_and_seal": round(sealing, 2),
         "stop_seconds": round(ended.stop_seconds, 2),
-        "bytes_per_span_on_disk": round(bytes_of(directory, "*.duckdb") / rows, 1),
+        "bytes_per_span_on_disk": round(bytes_of(directory, "*_*_*") / rows, 1),
         "segments": len(list(directory.glob("*.duckdb"))),
         "journals_left": len(list(directory.glob("*.journal"))),
     }

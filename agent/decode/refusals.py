@@ -48,9 +48,9 @@ def unreadable_resource(flat: Flat) -> pa.Array | None:
 
 def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
     """Records with a time after the latest that can be kept."""
+    latest = pa.scalar(LATEST_NS, pa.uint64())
 
     def bad(flat: Flat) -> pa.Array | None:
-        latest = pa.scalar(LATEST_NS, pa.uint64())
         masks = [pc.greater(flat.columns.field(field), latest) for field in fields]
         return some(functools.reduce(pc.or_, masks))
 
@@ -59,9 +59,11 @@ def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
 
 def crowded(max_entries: int, *fields: str) -> Callable[[Flat], pa.Array | None]:
     """Records with more attributes, events or the like than are kept: no record costs more than a hundred ordinary ones."""
+    limit, none = pa.scalar(max_entries, pa.int32()), pa.scalar(0, pa.int32())
 
     def bad(flat: Flat) -> pa.Array | None:
-        masks = [pc.greater(pc.fill_null(pc.list_value_length(flat.columns.field(field)), 0), max_entries) for field in fields]
+        sizes = (pc.list_value_length(flat.columns.field(field)) for field in fields)
+        masks = [pc.greater(pc.fill_null(size, none) if size.null_count else size, limit) for size in sizes]
         return some(functools.reduce(pc.or_, masks))
 
     return bad

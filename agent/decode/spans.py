@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema
@@ -15,6 +16,8 @@ from agent.decode.columns import Flat
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
 from agent.decode.string_indices import string_indices
+
+_ERROR, _NOT = pa.scalar(int(Status.STATUS_CODE_ERROR), pa.int32()), pa.scalar(False)
 
 
 def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
@@ -79,6 +82,7 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
         "parent_span_id": columns.optional_words(column("parent_span_id")),
         "start_time_ns": start,
         "duration_ns": pc.subtract(columns.times(column("end_time_unix_nano")), start),
+        "failed": pc.fill_null(pc.equal(status_code, _ERROR), _NOT),
         "status_code": status_code,
         "status_message": status_message,
     }
