@@ -73,8 +73,8 @@ def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries
         origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
         attributes_of = _attributes(reading, source, rows, scrubber)
         for origin_hash, *metric, series, step, _, points, latest_ns, last, least, most, total, count in rows:
-            origin, clean = origins[origin_hash], attributes_of.get(series)
-            if clean is None:
+            origin, clean = origins.get(origin_hash), attributes_of.get(series)
+            if origin is None or clean is None:
                 continue  # its block is damaged, or its segment has been retired
             name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
             key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))

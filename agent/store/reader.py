@@ -51,7 +51,7 @@ class Reading:
         self._views: dict[tuple[str, Signal], View] = {}
         self._segments: dict[str, View] = {}
         self._shelves: dict[tuple[str, Signal], Shelf] = {}
-        self._among: dict[tuple[str, Wanted], str] = {}
+        self._among: dict[tuple[str, Signal, Wanted], str] = {}
 
     def cancel(self) -> None:
         """Stop the statement that runs and let no other begin."""
@@ -95,7 +95,7 @@ class Reading:
         Raises:
             DeadlinePassed: cancelled.
         """
-        key = (source.segment, wanted)
+        key = (source.segment, signal, wanted)
         if key not in self._among:
             arrivals = self._shelf(source.segment, signal).arrivals(wanted)
             self._among[key] = f"among_{len(self._among)}"
