@@ -53,7 +53,7 @@ class Receipt:
 class Batch:
     """The rows of one signal from one or more Exports, as Arrow (``schema.py`` says which columns).
 
-    ``rows`` has every column but ``arrival``, which the writer adds. ``origins`` holds the Resource, scope and schema URLs
+    ``rows`` has every column but ``schema.ADDED``, which the store adds. ``origins`` holds the Resource, scope and schema URLs
     the rows refer to, by content hash.
     """
 

@@ -160,3 +160,15 @@ def values_of_text(text: str) -> list[AnyValue]:
 def wire_forms(key: str, text: str) -> list[bytes]:
     """The wire bytes of every attribute that a filter ``key = text`` means, as OpenTelemetry SDKs encode them."""
     return [KeyValue(key=key, value=value).SerializeToString() for value in values_of_text(text)]
+
+
+def length_delimited(field: int, content: bytes) -> bytes:
+    """A field of a message in wire form: bytes, a string or a message (protobuf encoding, wire type 2)."""
+    head = bytearray()
+    for number in (field << 3 | 2, len(content)):
+        left = number
+        while left > 0x7F:
+            head.append(left & 0x7F | 0x80)
+            left >>= 7
+        head.append(left)
+    return bytes(head) + content

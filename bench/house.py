@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import phases, report
 from bench.load import Order
 from bench.machine import about, cores, use_of
-from bench.queries import questions
+from bench.queries import questions, questions_of_logs
 from bench.shapes import SHAPES
 from bench.target import Agent, Target
 
@@ -35,7 +35,7 @@ def house(  # noqa: PLR0913 its parameters are the options
     *,
     name: Annotated[str, typer.Option(help="In the name of the result.")] = "house",
     shape: Annotated[str, typer.Option(help="usual or adversarial.")] = "usual",
-    signal: Annotated[str, typer.Option(help="traces, logs or metrics; the last two are saturated only.")] = "traces",
+    signal: Annotated[str, typer.Option(help="traces, logs or metrics; the steady rate is of traces only.")] = "traces",
     connections: Annotated[int, typer.Option(min=1, max=256)] = 8,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Of saturation; 0 leaves it out.")] = 15.0,
     requests: Annotated[int, typer.Option(min=1, max=NO_BOUND, help="Of saturation, if that ends sooner.")] = NO_BOUND,
@@ -43,6 +43,7 @@ def house(  # noqa: PLR0913 its parameters are the options
     runs: Annotated[int, typer.Option(min=1, max=10_000, help="Of each query.")] = 30,
     rate: Annotated[float, typer.Option(min=1, max=10_000_000, help="Spans a second of the steady part.")] = 10_000.0,
     steady_seconds: Annotated[float, typer.Option(min=0, max=86_400, help="0 leaves it out.")] = 20.0,
+    kill: Annotated[int, typer.Option(min=0, max=10_000_000, help="Spans in the segment that is killed; 0 leaves it out.")] = 0,
     peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Another OTLP gRPC server; needs --pid.")] = "",
     pid: Annotated[int, typer.Option(help="The peer's process, whose CPU and memory count.")] = 0,
     workdir: Annotated[Path | None, typer.Option(help="Where data directories are made; the system's default.")] = None,
@@ -60,13 +61,14 @@ def house(  # noqa: PLR0913 its parameters are the options
         connections=connections,
         seconds=seconds,
         requests=requests,
-        spans=spans if signal == "traces" else 0,
+        spans=0 if signal == "metrics" else spans,
         runs=runs,
         rate=rate,
         steady_seconds=steady_seconds if signal == "traces" else 0,
         server_core=server,
         client_core=client,
         signal=signal,
+        killed=kill if signal == "traces" else 0,
     )
     figures: dict[str, Any] = {"name": name, "about": about(), "plan": asdict(plan)}
     if peer:
@@ -93,6 +95,8 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if plan.seconds:
         figures["saturated"] = phases.ingest(plan, directory / "saturated")
+    if plan.killed:
+        figures["killed"] = phases.killed(plan, directory / "killed")
     hour = directory / "hour"
     trace_ids: list[str] = []
     if plan.spans:
@@ -113,7 +117,8 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
 def _with_an_hour(plan: phases.Plan, agent: Agent, trace_ids: list[str]) -> dict[str, Any]:
     """Queries, the steady rate, and both, over what was filled."""
     figures: dict[str, Any] = {}
-    kinds = questions(plan.shape, trace_ids) if plan.spans else []
+    asked = questions_of_logs() if plan.signal == "logs" else questions(plan.shape, trace_ids)
+    kinds = asked if plan.spans else []
     if kinds:
         figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
         figures["queries"] = phases.ask(agent.target, kinds, plan.runs)

@@ -11,7 +11,7 @@ from typing import Any
 from agent.clock import MINUTE_NS, SystemClock
 from bench.load import Order, Outcome, Running
 from bench.machine import Use, bytes_of, until_quiet, use_of
-from bench.queries import Question, percentile, timed
+from bench.queries import Question, percentile, rows_kept, timed
 from bench.target import Agent, Ended, Target
 
 Figures = dict[str, Any]
@@ -42,6 +42,7 @@ class Plan:
     server_core: int
     client_core: int
     signal: str = "traces"
+    killed: int = 0
 
 
 WORDS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
@@ -146,7 +147,7 @@ def _sealed(ended: Ended, before_stop: float, directory: Path, rows: int) -> Fig
         "spans_counted_by_the_agent": rows,
         "cpu_seconds_of_stop_and_seal": round(sealing, 2),
         "stop_seconds": round(ended.stop_seconds, 2),
-        "bytes_per_span_on_disk": round(bytes_of(directory, "*.duckdb") / rows, 1),
+        "bytes_per_span_on_disk": round(bytes_of(directory, "*_*_*") / rows, 1),
         "segments": len(list(directory.glob("*.duckdb"))),
         "journals_left": len(list(directory.glob("*.journal"))),
     }
@@ -167,6 +168,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
         order = Order(
             agent.target.otlp_grpc,
             shape=plan.shape,
+            signal=plan.signal,
             seed=2,
             connections=plan.connections,
             seconds=FILL_SECONDS,
@@ -181,6 +183,36 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
         return _sent(outcome) | _sealed(agent.stop(), before_stop, directory, outcome.accepted), outcome.trace_ids
     finally:
         agent.kill()
+
+
+def killed(plan: Plan, directory: Path) -> Figures:
+    """A full open segment, kill -9, and how long the next start takes.
+
+    Raises:
+        RuntimeError: something that was acknowledged is not there.
+    """
+    agent = Agent(directory, plan.server_core, {})
+    try:
+        order = Order(
+            agent.target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=60.0, requests=plan.killed // 512
+        )
+        outcome = _watch(agent.target, order, plan.client_core).outcome
+    finally:
+        agent.kill()
+    journal = sum(path.stat().st_size for path in directory.glob("*.journal"))
+    again = Agent(directory, plan.server_core, {})
+    try:
+        kept = rows_kept(again.target)
+        if kept != outcome.accepted:
+            raise RuntimeError(f"{outcome.accepted} spans were acknowledged, {kept} are there after the kill")
+        return {
+            "spans": outcome.accepted,
+            "journal_mib": journal >> 20,
+            "start_seconds": round(again.start_seconds, 2),
+            "rss_mib": use_of(again.target.pid).rss >> 20,
+        }
+    finally:
+        again.kill()
 
 
 def ask(target: Target, kinds: list[Question], runs: int) -> Figures:

@@ -89,6 +89,30 @@ def questions(shape: str, trace_ids: list[str]) -> list[Question]:
     return found
 
 
+def questions_of_logs() -> list[Question]:
+    """The kinds of query for log records that were sent over an hour."""
+
+    def logs(**fields: Any) -> Callable[[api_grpc.TelemetryQueryStub], Any]:  # noqa: ANN401 the values of a request
+        def ask(stub: api_grpc.TelemetryQueryStub) -> Any:  # noqa: ANN401 the generated stub has no types
+            return stub.QueryLogs(api.QueryLogsRequest(start_time=_since(5), limit=100, **fields), timeout=DEADLINE_SECONDS)
+
+        return ask
+
+    return [
+        Question("text that no body has, 5 min", logs(text="Zebra"), lambda r: not r.log_records and r.total_is_exact),
+        Question("text of every fourth body, 5 min, 100", logs(text="SLOW QUERY"), lambda r: len(r.log_records) == 100),
+        Question("errors and worse, 5 min, 100", logs(min_severity=17), lambda r: len(r.log_records) == 100),
+    ]
+
+
+def rows_kept(target: Target) -> int:
+    """How many records of every signal an agent says it has."""
+    with grpc.insecure_channel(target.query or "") as channel:
+        stub = api_grpc.TelemetryQueryStub(channel)  # type: ignore[no-untyped-call]  # generated
+        answer = stub.GetDataInfo(api.GetDataInfoRequest(), timeout=DEADLINE_SECONDS)
+        return sum(signal.rows for signal in answer.signals)
+
+
 def percentile(values: list[float], share: float) -> float:
     """The least value that at least this share of the values does not exceed."""
     return sorted(values)[max(0, -(-len(values) * round(share * 1000) // 1000) - 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -52,14 +52,12 @@ class Asked:
 
     def answer(self, **fields: Any) -> api.QuerySpansResponse:  # noqa: ANN401 whatever the request has
         plan = Planner(LIMITS, OwnServices.of(()), SCRUBBERS).spans(api.QuerySpansRequest(**fields), SystemClock().now_ns())
-        return self.read(lambda reading: self._page(plan, reading))
+        return api.QuerySpansResponse.FromString(self.read(lambda reading: self._page(plan, reading)))
 
-    def _page(self, plan: Plan, reading: Reading) -> api.QuerySpansResponse:
+    def _page(self, plan: Plan, reading: Reading) -> bytes:
         found = Search(plan, SPANS, reading, SCRUBBERS[plan.signal]).run()
         page = encode.cut(plan, SPANS, found, LIMITS.max_reply_bytes)
-        response = api.QuerySpansResponse(spans=cast("list[api.Span]", page.messages))
-        encode.fill(response, plan, found, page)
-        return response
+        return encode.reply(api.QuerySpansResponse(), plan, found, page)
 
     def read(self, work: Callable[[Reading], Result]) -> Result:
         reading = Reading(self.store, self.store.connection.cursor())

@@ -10,7 +10,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import ptars
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -141,40 +144,56 @@ def origins_batch(origins: Sequence[Origin]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({n: [getattr(o, n) for o in origins] for n in names}, schema=schema.ORIGINS)
 
 
+def ends_of(values: pa.Array) -> npt.NDArray[np.int32]:
+    """The offsets of a column of ids, texts or lists, one more than it has elements."""
+    if not len(values):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+
+
 def all_of_length(ids: pa.Array, length: int) -> bool:
-    """Whether every id has this length: one comparison of the offsets, twenty times faster than measuring each."""
-    if not len(ids):
-        return True
-    offsets = pa.Array.from_buffers(pa.int32(), len(ids) + 1, [None, ids.buffers()[1]], offset=ids.offset)
-    first = offsets[0].as_py()
-    if not length:
-        return bool(first == offsets[len(ids)].as_py())
-    wanted = pa.arange(first, first + length * len(ids) + 1, length).cast(pa.int32())
-    return bool(offsets.equals(wanted))
+    """Whether every id has this length: a look at the offsets, twenty times faster than measuring each."""
+    ends = ends_of(ids)
+    return bool((ends[1:] - ends[:-1] == length).all())
+
+
+def word_values(ids: pa.Array) -> npt.NDArray[np.uint64]:
+    """The 64-bit little-endian words of ids whose lengths are multiples of eight, one after another."""
+    ends = ends_of(ids)
+    count = int(ends[-1] - ends[0]) // 8
+    return np.frombuffer(ids.buffers()[2], "<u8", count, int(ends[0])) if count else np.zeros(0, np.uint64)
+
+
+def _column(values: npt.NDArray[Any], validity: bytes | None = None) -> pa.Array:
+    """A column of words, as it lies."""
+    return pa.Array.from_buffers(
+        pa.uint64(), len(values), [None if validity is None else pa.py_buffer(validity), pa.py_buffer(values)]
+    )
 
 
 def words(ids: pa.Array) -> pa.Array:
-    """The 64-bit little-endian words of ids without nulls whose lengths are multiples of eight, one after another."""
-    if not len(ids):
-        return pa.array([], pa.uint64())
-    offsets = pa.Array.from_buffers(pa.int32(), len(ids) + 1, [None, ids.buffers()[1]], offset=ids.offset)
-    first, last = offsets[0].as_py(), offsets[len(ids)].as_py()
-    return pa.Array.from_buffers(pa.uint64(), (last - first) // 8, [None, ids.buffers()[2].slice(first, last - first)])
+    """``word_values`` as a column."""
+    return _column(word_values(ids))
 
 
 def halves(ids: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The first and the second eight bytes of sixteen-byte ids, as words."""
-    both = words(ids)
-    return both.take(pa.arange(0, 2 * len(ids), 2)), both.take(pa.arange(1, 2 * len(ids), 2))
+    both = word_values(ids)
+    return _column(np.ascontiguousarray(both[0::2])), _column(np.ascontiguousarray(both[1::2]))
 
 
 def optional_words(ids: pa.Array) -> pa.Array:
-    """Ids of eight bytes or none as words; null where there is none."""
-    if all_of_length(ids, 8):
+    """Ids of eight bytes, or none, or null as words; null where there is none."""
+    if ids.null_count:  # what lies under a null may be of any length
+        fixed = ids.cast(pa.binary(8))
+        return pa.Array.from_buffers(pa.uint64(), len(fixed), fixed.buffers(), offset=fixed.offset)
+    ends = ends_of(ids)
+    present = ends[1:] - ends[:-1] == 8
+    if present.all():
         return words(ids)
-    present = pc.equal(pc.binary_length(ids), 8)
-    fixed = pc.if_else(present, ids, pa.scalar(None, pa.binary())).cast(pa.binary(8))
-    return pa.Array.from_buffers(pa.uint64(), len(fixed), fixed.buffers(), offset=fixed.offset)
+    values = np.zeros(len(ids), np.uint64)
+    values[present] = word_values(ids)
+    return _column(values, np.packbits(present, bitorder="little").tobytes())
 
 
 def origin_columns(flat: Flat) -> dict[str, pa.Array]:
@@ -194,8 +213,8 @@ LATEST_NS = 2**63 - 1
 
 
 def rows_of(schema_: pa.Schema, filled: dict[str, pa.Array], column: Callable[[str], pa.Array]) -> pa.RecordBatch:
-    """The columns of a table but for ``arrival``: those ``filled``, the others by the record field of the same name."""
-    names = [name for name in schema_.names if name != "arrival"]
+    """The columns of a table but for ``schema.ADDED``: those ``filled``, the others by the record field of the same name."""
+    names = [name for name in schema_.names if name not in schema.ADDED]
     return pa.RecordBatch.from_arrays([filled[n] if n in filled else column(n) for n in names], names=names)
 
 

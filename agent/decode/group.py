@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.protobuf.message import Message
 
 from agent import schema
@@ -83,8 +83,8 @@ class Decoder:
         """What ``requests`` requests hold, which were flattened together or in slices."""
         totals, refusals, batches = [0] * requests, Refusals(), []
         for flat in map(self.expand, flats):
-            for entry in pc.value_counts(flat.request).to_pylist():
-                totals[entry["values"]] += entry["counts"]
+            for request, count in enumerate(np.bincount(np.asarray(flat.request), minlength=requests).tolist()):
+                totals[request] += count
             good, refusals = sift(flat, self.checks, refusals)
             batch = self._batch(good, now_ns)
             if batch is not None:
@@ -95,7 +95,7 @@ class Decoder:
         if not len(flat.columns):
             return None
         used: dict[int, Origin] = {}
-        for index in pc.unique(flat.scope).to_pylist():
+        for index in np.unique(np.asarray(flat.scope)).tolist():
             origin = flat.origins[index]
             if origin is not None:
                 used[origin.hash] = origin

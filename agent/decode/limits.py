@@ -53,7 +53,7 @@ def count_records(signal: Signal, payload: bytes, max_records: int) -> int:
         TooLarge: more than ``max_records`` of a level.
         MalformedExport: the envelopes cannot be decoded. (What is inside the records is not looked at.)
     """
-    return _counted(signal, payload, max_records).records
+    return _counted(signal, payload, max_records, sized=False).records
 
 
 def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: int) -> tuple[bytes, int, int]:
@@ -62,7 +62,7 @@ def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: 
     Raises:
         TooLarge, MalformedExport: as ``count_records``.
     """
-    counts = _counted(signal, payload, max_records)
+    counts = _counted(signal, payload, max_records, sized=len(payload) > max_record_bytes)
     if counts.largest <= max_record_bytes:
         return payload, counts.records, 0
     kept = without_large(signal, payload, max_record_bytes)
@@ -70,9 +70,13 @@ def trimmed(signal: Signal, payload: bytes, max_records: int, max_record_bytes: 
     return kept, records, counts.records - records
 
 
-def _counted(signal: Signal, payload: bytes, max_records: int) -> _Counts:
+def _counted(signal: Signal, payload: bytes, max_records: int, *, sized: bool = True) -> _Counts:
+    """``sized``: whether the largest record is looked for too."""
     points = signal is Signal.METRICS
-    counts = _parse(payload, points=points) if len(payload) <= LAZY_BYTES else _walk(payload, max_records, points=points)
+    if len(payload) > LAZY_BYTES:
+        counts = _walk(payload, max_records, points=points)
+    else:
+        counts = _parse(payload, points=points, sized=sized)
     levels = (
         (counts.records, _RECORD_WORD[signal]),
         (counts.metrics, "metrics"),
@@ -89,7 +93,7 @@ def _over(what: str, max_records: int) -> str:
     return f"the request has {what}, limits.max_records allows {max_records}: send smaller batches"
 
 
-def _parse(payload: bytes, *, points: bool) -> _Counts:
+def _parse(payload: bytes, *, points: bool, sized: bool) -> _Counts:
     try:
         request: Any = (otlp_columns_pb2.CountMetrics if points else otlp_columns_pb2.CountRequest).FromString(payload)
     except DecodeError:
@@ -101,7 +105,8 @@ def _parse(payload: bytes, *, points: bool) -> _Counts:
             counts.metrics += len(scope.metrics) if points else 0
             for records in _points(scope) if points else (scope.records,):
                 counts.records += len(records)
-                counts.largest = max(counts.largest, max(map(len, records), default=0))
+                if sized:
+                    counts.largest = max(counts.largest, max(map(len, records), default=0))
     return counts
 
 

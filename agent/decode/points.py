@@ -28,7 +28,7 @@ _RENAMED = {
 
 _TIMES = ("start_time_ns", "time_ns")
 _OF_METRIC = ("description", "unit", "metadata")
-_POINT_COLUMNS = [name for name in schema.POINTS.names if name not in ("arrival", "service_name", "origin")]
+_POINT_COLUMNS = [name for name in schema.POINTS.names if name not in (*schema.ADDED, "service_name", "origin")]
 _EMPTY_LISTS = ("metadata", "exemplars")
 _WITH_TEMPORALITY = (PointKind.SUM, PointKind.HISTOGRAM, PointKind.EXPONENTIAL_HISTOGRAM)
 
@@ -143,7 +143,7 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
 
 
 def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
-    """Columns of ``schema.POINTS`` but for ``arrival``."""
+    """Columns of ``schema.POINTS`` but for ``schema.ADDED``."""
     column = flat.columns.field
     filled = columns.origin_columns(flat) | {name: columns.times(column(name)) for name in _TIMES}
     return columns.rows_of(schema.POINTS, filled, column)

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent.batch import Receipt
-from agent.decode.columns import LATEST_NS, Flat
+from agent.decode.columns import LATEST_NS, Flat, ends_of
 
 MAX_ENTRIES = 4096
 """Of attributes, of events, of links in one record; SDKs stop at 128."""
@@ -48,9 +49,11 @@ def unreadable_resource(flat: Flat) -> pa.Array | None:
 
 def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
     """Records with a time after the latest that can be kept."""
+    latest = pa.scalar(LATEST_NS, pa.uint64())
 
     def bad(flat: Flat) -> pa.Array | None:
-        latest = pa.scalar(LATEST_NS, pa.uint64())
+        if not any(int(np.asarray(flat.columns.field(field)).max(initial=0)) > LATEST_NS for field in fields):
+            return None
         masks = [pc.greater(flat.columns.field(field), latest) for field in fields]
         return some(functools.reduce(pc.or_, masks))
 
@@ -59,9 +62,14 @@ def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
 
 def crowded(max_entries: int, *fields: str) -> Callable[[Flat], pa.Array | None]:
     """Records with more attributes, events or the like than are kept: no record costs more than a hundred ordinary ones."""
+    limit, none = pa.scalar(max_entries, pa.int32()), pa.scalar(0, pa.int32())
 
     def bad(flat: Flat) -> pa.Array | None:
-        masks = [pc.greater(pc.fill_null(pc.list_value_length(flat.columns.field(field)), 0), max_entries) for field in fields]
+        ends = [ends_of(flat.columns.field(field)) for field in fields]
+        if not any(int((end[1:] - end[:-1]).max(initial=0)) > max_entries for end in ends):
+            return None
+        sizes = (pc.list_value_length(flat.columns.field(field)) for field in fields)
+        masks = [pc.greater(pc.fill_null(size, none) if size.null_count else size, limit) for size in sizes]
         return some(functools.reduce(pc.or_, masks))
 
     return bad

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema
@@ -15,6 +16,8 @@ from agent.decode.columns import Flat
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
 from agent.decode.string_indices import string_indices
+
+_ERROR, _NOT = pa.scalar(int(Status.STATUS_CODE_ERROR), pa.int32()), pa.scalar(False)
 
 
 def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
@@ -28,12 +31,12 @@ def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None
 
 
 def _zero_trace_id(flat: Flat) -> pa.Array | None:
-    high, low = columns.halves(flat.columns.field("trace_id"))
-    return some(pc.equal(pc.bit_wise_or(high, low), pa.scalar(0, pa.uint64())))
+    both = columns.word_values(flat.columns.field("trace_id"))
+    return some(pa.array((both[0::2] | both[1::2]) == 0))
 
 
 def _zero_span_id(flat: Flat) -> pa.Array | None:
-    return some(pc.equal(columns.words(flat.columns.field("span_id")), pa.scalar(0, pa.uint64())))
+    return some(pa.array(columns.word_values(flat.columns.field("span_id")) == 0))
 
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
@@ -79,6 +82,7 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
         "parent_span_id": columns.optional_words(column("parent_span_id")),
         "start_time_ns": start,
         "duration_ns": pc.subtract(columns.times(column("end_time_unix_nano")), start),
+        "failed": pc.fill_null(pc.equal(status_code, _ERROR), _NOT),
         "status_code": status_code,
         "status_message": status_message,
     }

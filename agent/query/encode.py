@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from google.protobuf.message import Message
-
+from agent import values
 from agent.query import sql
 from agent.query.page import PageToken, Position
 from agent.query.plan import Plan
@@ -33,12 +32,15 @@ class Response(Protocol):
     otlp: bytes
     warnings: Any
 
+    def SerializeToString(self) -> bytes:  # noqa: N802 protobuf's name
+        """The response in wire form."""
+
 
 @dataclass(slots=True)
 class Page:
     """What of a search goes into one response: flat messages, or OTLP bytes."""
 
-    messages: list[Message]
+    messages: list[bytes]
     otlp: bytes
     last: Position | None
     has_more: bool
@@ -54,7 +56,7 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
         if len(otlp) <= room:
             return Page([], otlp, _last(plan, found, found.rows), found.has_more, warnings)
     rows: list[Row] = []
-    messages: list[Message] = []
+    messages: list[bytes] = []
     for row in found.rows:
         shown, message, size = row, *_measured(plan, shape, row)
         if size > room and not rows:
@@ -78,14 +80,14 @@ def _last(plan: Plan, found: Found, rows: Sequence[Row]) -> Position | None:
     return Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
 
 
-def _measured(plan: Plan, shape: Shape, row: Row) -> tuple[Message | None, int]:
+def _measured(plan: Plan, shape: Shape, row: Row) -> tuple[bytes | None, int]:
     """A row's flat message (None for OTLP) and the bytes that it takes."""
     message = None if plan.otlp else shape.flat(row)
-    size = len(shape.otlp([row])) if message is None else message.ByteSize()
+    size = len(shape.otlp([row])) if message is None else len(message)
     return message, size + FRAMING_BYTES
 
 
-def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, Message | None, int]:
+def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, bytes | None, int]:
     """A row cut until it fits: flat text can be eleven times as long as its wire bytes."""
     target = room
     while True:
@@ -96,8 +98,12 @@ def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, Mess
             return shown, message, size
 
 
-def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:
-    """Totals, token and OTLP bytes of a response."""
+ROWS_FIELD = 1
+"""Of every query's response: the rows' flat messages."""
+
+
+def reply(response: Response, plan: Plan, found: Found, page: Page) -> bytes:
+    """A response in wire form: the rows, then totals, token and OTLP bytes."""
     response.total_count = min(found.total, _MAX_TOTAL)
     response.total_is_exact = found.total_is_exact and found.total <= _MAX_TOTAL
     response.has_more = page.has_more
@@ -106,3 +112,5 @@ def fill(response: Response, plan: Plan, found: Found, page: Page) -> None:
     if page.has_more and page.last is not None:
         token = PageToken(plan.fingerprint, plan.window, page.last, (response.total_count, response.total_is_exact))
         response.next_page_token = token.encode()
+    rows = [values.length_delimited(ROWS_FIELD, message) for message in page.messages]
+    return b"".join((*rows, response.SerializeToString()))

@@ -51,7 +51,7 @@ def inventory(reading: Reading, own: tuple[str, ...] | None, scrubbers: Mapping[
         services = found.services.setdefault(signal, {})
         for source in reading.sources(signal):
             try:
-                rows = reading.select(source, sql.kept(own, source, schema.TIME_COLUMNS[signal]))
+                rows = reading.summarise(source, sql.kept(own, source, schema.TIME_COLUMNS[signal]))
             except SegmentUnreadable as fault:
                 found.warnings.append(f"segment {fault.segment} could not be read; its rows are not counted")
                 continue

@@ -51,6 +51,10 @@ class NamesSearch:
         for signal in () if self._asked.nothing else schema.TABLES:
             for source in self._reading.sources(signal):
                 self._look(signal, source)
+        for segment in self._reading.damaged:
+            self._found.warnings.append(
+                f"a block of segment {segment} could not be read; names may be missing from this answer"
+            )
         return self._response()
 
     def _look(self, signal: Signal, source: Source) -> None:
@@ -61,11 +65,14 @@ class NamesSearch:
                 found.operations[clean(name), kind] += spans
                 found.errors[clean(name), kind] += failed
         elif signal is Signal.METRICS:
-            for name, kind, unit, description, points in self._select(source, sql.metrics(self._asked, source)):
-                found.metrics[clean(name), kind, clean(unit), clean(description)] += points
-        time = schema.TIME_COLUMNS[signal]
-        newest = sql.newest_attributes(self._asked, source, time, NEWEST_RECORDS)
-        for (attributes,) in self._select(source, newest):
+            rows = list(self._select(source, sql.metrics(self._asked, source)))
+            described = self._reading.cold(source.segment, signal, [arrival for *_, arrival, _ in rows], ["description"])
+            for name, kind, unit, arrival, points in rows:
+                description = clean(*described.get(arrival, ("",)))
+                found.metrics[clean(name), kind, clean(unit), description] += points
+        newest = sql.newest(self._asked, source, schema.TIME_COLUMNS[signal], NEWEST_RECORDS)
+        arrivals = [arrival for (arrival,) in self._select(source, newest)]
+        for (attributes,) in self._reading.cold(source.segment, signal, arrivals, ["attributes"]).values():
             for key, text in flat_attributes(scrubber.attributes(attributes)).items():
                 found.keys[signal, key] += 1
                 found.examples.setdefault((signal, key), text[:EXAMPLE_CHARACTERS])

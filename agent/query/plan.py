@@ -117,7 +117,7 @@ class Planner:
         if request.HasField("kind"):
             plan.equal["kind"] = int(request.kind)
         if request.errors_only:
-            plan.equal["status_code"] = int(api.STATUS_CODE_ERROR)
+            plan.equal["failed"] = True
         longest_ms = 2**63 // MILLISECOND_NS - 1
         if request.HasField("min_duration_ms"):
             least = fields.between("min_duration_ms", request.min_duration_ms, 0, longest_ms)

@@ -7,10 +7,8 @@ rows are scrubbed and written, so that paging, counting and cutting are written 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-from google.protobuf.message import Message
 
 from agent.scrub.scrubber import Scrubber
 
@@ -26,6 +24,8 @@ class Origin:
     resource_schema_url: str
     scope: bytes | None
     scope_schema_url: str
+    flat: dict[str, bytes] = field(default_factory=dict, compare=False)
+    """What the flat messages of its rows have in common, in wire form, by message name; made once."""
 
     def scrubbed(self, scrubber: Scrubber) -> Origin:
         """This origin as it may leave."""
@@ -72,39 +72,34 @@ class Shape:
     """How the rows of one signal look outside.
 
     ``scrubbing`` names every column that can hold text or bytes of a sender, with what scrubs it (a test compares it with the
-    schema). ``flat`` makes the message of one row, ``otlp`` the request's counterpart of many, ``shorten`` cuts a message that
-    alone is larger than a reply may be to about that many bytes, ``text`` is what text search reads.
+    schema). ``flat`` makes the message of one row, in wire form, ``otlp`` the request's counterpart of many. ``shorten`` cuts
+    a message that alone is larger than a reply may be to about that many bytes, ``text`` is what text search reads.
     ``repeats`` says whether equal rows are different records: two equal log lines are, two equal spans are one sent twice.
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
-    flat: Callable[[Row], Message]
+    flat: Callable[[Row], bytes]
     otlp: Callable[[Sequence[Row]], bytes]
     shorten: Callable[[Row, int], Row]
     text: Callable[[Row], str] = lambda _: ""
     repeats: bool = True
 
     def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
-        """The rows as they may leave; each origin is scrubbed once, and columns of text or attributes as a whole."""
+        """The rows, changed to what may leave; each origin is scrubbed once, and columns of text or attributes as a whole."""
         rows = list(rows)
         origins: dict[int, Origin] = {}
-        columns = []
-        for column, scrub in self.scrubbing.items():
-            raw = [row[column] for row in rows]
-            left = _scrubbed_column(scrubber, scrub, raw)
-            if left is not raw:
-                columns.append((column, iter(left)))
-        result = []
         for row in rows:
             origin: Origin = row["origin"]
             if id(origin) not in origins:
                 origins[id(origin)] = origin.scrubbed(scrubber)
-            clean = row.copy()
-            clean["origin"] = origins[id(origin)]
-            for column, cells in columns:
-                clean[column] = next(cells)
-            result.append(clean)
-        return result
+            row["origin"] = origins[id(origin)]
+        for column, scrub in self.scrubbing.items():
+            raw = [row[column] for row in rows]
+            left = _scrubbed_column(scrubber, scrub, raw)
+            if left is not raw:
+                for row, cell in zip(rows, left, strict=True):
+                    row[column] = cell
+        return rows
 
 
 def _scrubbed_column(scrubber: Scrubber, scrub: Callable[[Scrubber, Any], Any], cells: list[Any]) -> list[Any]:

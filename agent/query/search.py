@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from agent import schema, values
+from agent import schema
 from agent.query import sql
+from agent.query.conditions import holds, wanted_of
 from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.plan import Plan, Recheck
+from agent.query.plan import Plan
 from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
@@ -56,6 +58,9 @@ class _Place:
     cells: tuple[Any, ...]
 
 
+Ask = Callable[[Source, Statement], list[tuple[Any, ...]]]
+
+
 class Search:
     """One plan against one reading; on a reader's thread."""
 
@@ -65,13 +70,17 @@ class Search:
         self._reading = reading
         self._scrubber = scrubber
         self._repeated = 0
-        self._names = schema.TABLES[plan.signal].names
+        self._names = schema.HOT[plan.signal]
+        self._cold = schema.COLD[plan.signal]
         self._warnings: list[str] = list(plan.warnings)
         self._counts: dict[str, int] = {}
+        self._wanted = wanted_of(plan)
         self._sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
-        if "trace_id_high" in plan.equal:
-            # A count takes a fifth of a page's statement, and nearly every segment has nothing of a trace.
-            self._sources = [source for source in self._sources if self._count(source)]
+        trace = plan.equal.get("trace_id_high")
+        if isinstance(trace, int):
+            self._sources = [source for source in self._sources if source.traces is None or source.traces.may_hold(trace)]
+            # Where no filter has answered: a count takes a fifth of a page's statement, and most have nothing of a trace.
+            self._sources = [source for source in self._sources if source.traces is not None or self._count(source)]
 
     def run(self) -> Found:
         """The page."""
@@ -80,6 +89,8 @@ class Search:
             found.total, found.total_is_exact = self._plan.first_total
         if self._repeated:
             self._warnings.append(f"{self._repeated} rows equal in every field to another are shown once; total_count has them")
+        for segment in self._reading.damaged:
+            self._warn(f"a block of segment {segment} could not be read; its rows are missing from this answer")
         found.warnings = self._warnings
         return found
 
@@ -132,7 +143,7 @@ class Search:
                 self._stop_early(found, None if full else last)
                 break
             last = self.position(row)
-            if all(self._holds(row, recheck) for recheck in self._plan.rechecks):
+            if all(holds(row, recheck, self._shape) for recheck in self._plan.rechecks):
                 found.total += 1
                 found.has_more = full
                 if not full and found.total > self._plan.offset:
@@ -164,7 +175,9 @@ class Search:
         for source in self._sources:
             if len(best) == limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
                 break  # sources are in order of their best row: none behind this one can hold a better row either
-            best = self._merge(best, source, self._select(source, sql.page(self._plan, source, after, limit)), limit)
+            best = self._merge(
+                best, source, self._select(source, partial(sql.page, self._plan, after=after, limit=limit)), limit
+            )
         return self._scrubbed(best)
 
     def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
@@ -177,20 +190,30 @@ class Search:
         """The rows at these places, in their order."""
         origin = self._names.index("origin")
         hashes: dict[str, set[int]] = {}
+        arrivals: dict[str, list[int]] = {}
         for place in places:
             hashes.setdefault(place.segment, set()).add(place.cells[origin])
+            arrivals.setdefault(place.segment, []).append(place.arrival)
         origins: dict[int, Origin] = {}
+        cold: dict[int, tuple[Any, ...]] = {}
         for segment, wanted in hashes.items():
+            cold |= self._reading.cold(segment, self._plan.signal, arrivals[segment], self._cold)
             try:
                 origins |= origins_of(self._reading.origins(segment, list(wanted - origins.keys())))
             except SegmentUnreadable as fault:
-                self._warn(fault)
+                self._unreadable(fault)
         # A segment may have been retired since its rows were read; then they are gone.
-        known = (row_of(self._names, place.cells, origins) for place in places if place.cells[origin] in origins)
+        known = (
+            row_of((*self._names, *self._cold), (*place.cells, *cold[place.arrival]), origins)
+            for place in places
+            if place.cells[origin] in origins and place.arrival in cold
+        )
         return self._shape.scrubbed(known, self._scrubber)
 
-    def _warn(self, fault: SegmentUnreadable) -> None:
-        warning = f"segment {fault.segment} could not be read; its rows are missing from this answer"
+    def _unreadable(self, fault: SegmentUnreadable) -> None:
+        self._warn(f"segment {fault.segment} could not be read; its rows are missing from this answer")
+
+    def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
             self._warnings.append(warning)
 
@@ -220,7 +243,10 @@ class Search:
         places: list[_Place] = []
         for source in self._sources:
             places = self._merge(
-                places, source, self._select(source, sql.shown(self._plan, source, after, MAX_REPEATS)), MAX_REPEATS
+                places,
+                source,
+                self._select(source, partial(sql.shown, self._plan, after=after, limit=MAX_REPEATS)),
+                MAX_REPEATS,
             )
         return self._scrubbed(places)
 
@@ -231,35 +257,28 @@ class Search:
             return plan.after, False
         skipped: list[tuple[Any, ...]] = []
         for source in self._sources:
-            skipped += self._select(source, sql.positions(plan, source, plan.offset))
+            skipped += self._select(source, partial(sql.positions, plan, limit=plan.offset))
             skipped.sort(reverse=sql.descending(plan))
             del skipped[plan.offset :]
         if len(skipped) < plan.offset:
             return None, True
         return Position(*skipped[plan.offset - 1]), False
 
-    def _holds(self, row: Row, recheck: Recheck) -> bool:
-        """Whether a scrubbed row meets a condition."""
-        if recheck.field == "text":
-            return values.folded(recheck.wanted) in values.folded(self._shape.text(row))
-        if recheck.field != "attributes":
-            return bool(row[recheck.field] == recheck.wanted)
-        wanted = values.values_of_text(recheck.wanted)
-        return any(
-            attribute.key == recheck.key and attribute.value in wanted
-            for attribute in (values.key_value(wire) for wire in row["attributes"])
-        )
-
     def _count(self, source: Source) -> int:
         if source.relation not in self._counts:
-            self._counts[source.relation] = sum(n for (n,) in self._select(source, sql.count(self._plan, source)))
+            found = self._select(source, partial(sql.count, self._plan), self._reading.summarise)
+            self._counts[source.relation] = sum(n for (n,) in found)
         return self._counts[source.relation]
 
-    def _select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+    def _select(
+        self, source: Source, statement: Callable[[Source], Statement], ask: Ask | None = None
+    ) -> list[tuple[Any, ...]]:
+        if self._wanted is not None:
+            source = self._reading.among(source, self._plan.signal, self._wanted)
         try:
-            return self._reading.select(source, statement)
+            return (ask or self._reading.select)(source, statement(source))
         except SegmentUnreadable as fault:
-            self._warn(fault)
+            self._unreadable(fault)
             return []
 
 

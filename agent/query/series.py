@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 
+from agent.batch import Signal
 from agent.query import sql
+from agent.query.conditions import wanted_of
 from agent.query.flat import flat_attributes, resource_attributes
 from agent.query.plan import Plan
 from agent.query.rows import Origin, origins_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
+from agent.store.statement import Source
 
 MAX_STEPS_FETCHED = 200_000
 """Steps of one segment that are read: a hundred series at the finest step."""
@@ -65,31 +68,52 @@ def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries
     found = FoundSeries(warnings=list(plan.warnings))
     merged: dict[tuple[Any, ...], dict[int, _Step]] = {}
     shown: dict[tuple[Any, ...], tuple[Origin, list[bytes]]] = {}
-    for source in [] if plan.nothing else reading.sources(plan.signal):
-        try:
-            rows = reading.select(source, sql.steps(plan, source, MAX_STEPS_FETCHED))
-        except SegmentUnreadable as fault:
-            found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
-            continue
-        if len(rows) == MAX_STEPS_FETCHED:
-            found.is_exact = False
-            found.warnings.append("too many series to read them all; name a metric or lengthen the step")
+    for source, rows in _read(plan, reading, found):
         raw = origins_of(reading.origins(source.segment, list({row[0] for row in rows})))
         origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
-        for origin_hash, *metric, attributes, step, points, latest_ns, last, least, most, total, count in rows:
-            clean = scrubber.attributes(attributes)
-            origin = origins[origin_hash]
+        attributes_of = _attributes(reading, source, rows, scrubber)
+        for origin_hash, *metric, series, step, _, points, latest_ns, last, least, most, total, count in rows:
+            origin, clean = origins.get(origin_hash), attributes_of.get(series)
+            if origin is None or clean is None:
+                continue  # its block is damaged, or its segment has been retired
             name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
             key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))
             shown.setdefault(key, (origin, clean))
             stretch = merged.setdefault(key, {}).setdefault(step, _Step())
             stretch.add(points, latest_ns, (last, least, most, total, count))
+    for segment in reading.damaged:
+        found.warnings.append(f"a block of segment {segment} could not be read; its points are missing from this answer")
     found.total = len(merged)
     busiest = sorted(merged, key=lambda key: (-sum(step.points for step in merged[key].values()), key[2:]))
     page = busiest[plan.offset : plan.offset + plan.limit]
     found.has_more = found.total > plan.offset + len(page)
     found.series = [_message(plan, key, shown[key], merged[key].items()) for key in page]
     return found
+
+
+def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[Source, Sequence[tuple[Any, ...]]]]:
+    """The steps of every source; what cannot be read becomes a warning."""
+    wanted = wanted_of(plan)
+    for source in [] if plan.nothing else reading.sources(plan.signal):
+        matching = source if wanted is None else reading.among(source, plan.signal, wanted)
+        try:
+            rows = reading.select(matching, sql.steps(plan, matching, MAX_STEPS_FETCHED))
+        except SegmentUnreadable as fault:
+            found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
+            continue
+        if len(rows) == MAX_STEPS_FETCHED:
+            found.is_exact = False
+            found.warnings.append("too many series to read them all; name a metric or lengthen the step")
+        yield source, rows
+
+
+def _attributes(
+    reading: Reading, source: Source, rows: Sequence[tuple[Any, ...]], scrubber: Scrubber
+) -> dict[int, list[bytes]]:
+    """The scrubbed attributes of every series among these steps, read from one of its points."""
+    one_of = {series: arrival for _, _, _, _, _, _, series, _, arrival, *_ in rows}
+    cold = reading.cold(source.segment, Signal.METRICS, list(one_of.values()), ["attributes"])
+    return {series: scrubber.attributes(*cold[arrival]) for series, arrival in one_of.items() if arrival in cold}
 
 
 def _message(

@@ -72,15 +72,15 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         self._instance_id = uuid.uuid4().hex
         self._places = asyncio.Semaphore(settings.max_concurrent)
 
-    async def QuerySpans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:  # noqa: N802 gRPC's name
+    async def QuerySpans(self, request: api.QuerySpansRequest, context: Context) -> bytes:  # noqa: N802 gRPC's name
         """Spans by start time."""
         return await self._answer("QuerySpans", context, lambda: self._spans(request, context))
 
-    async def QueryLogs(self, request: api.QueryLogsRequest, context: Context) -> api.QueryLogsResponse:  # noqa: N802 gRPC's name
+    async def QueryLogs(self, request: api.QueryLogsRequest, context: Context) -> bytes:  # noqa: N802 gRPC's name
         """Log records by time."""
         return await self._answer("QueryLogs", context, lambda: self._logs(request, context))
 
-    async def QueryMetrics(self, request: api.QueryMetricsRequest, context: Context) -> api.QueryMetricsResponse:  # noqa: N802 gRPC's name
+    async def QueryMetrics(self, request: api.QueryMetricsRequest, context: Context) -> bytes | api.QueryMetricsResponse:  # noqa: N802 gRPC's name
         """Data points by time, or series."""
         return await self._answer("QueryMetrics", context, lambda: self._points(request, context))
 
@@ -131,25 +131,19 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         limit = self._settings.max_duration_seconds
         return await self._reader.run(work, limit if remaining is None else min(limit, remaining))
 
-    async def _spans(self, request: api.QuerySpansRequest, context: Context) -> api.QuerySpansResponse:
+    async def _spans(self, request: api.QuerySpansRequest, context: Context) -> bytes:
         plan = self._planner.spans(request, self._clock.now_ns())
-        response = api.QuerySpansResponse()
-        response.spans.extend(await self._read(context, lambda reading: self._page(plan, SPANS, reading, response)))
-        return response
+        return await self._read(context, lambda reading: self._page(plan, SPANS, reading, api.QuerySpansResponse()))
 
-    async def _logs(self, request: api.QueryLogsRequest, context: Context) -> api.QueryLogsResponse:
+    async def _logs(self, request: api.QueryLogsRequest, context: Context) -> bytes:
         plan = self._planner.logs(request, self._clock.now_ns())
-        response = api.QueryLogsResponse()
-        response.log_records.extend(await self._read(context, lambda reading: self._page(plan, LOGS, reading, response)))
-        return response
+        return await self._read(context, lambda reading: self._page(plan, LOGS, reading, api.QueryLogsResponse()))
 
-    async def _points(self, request: api.QueryMetricsRequest, context: Context) -> api.QueryMetricsResponse:
+    async def _points(self, request: api.QueryMetricsRequest, context: Context) -> bytes | api.QueryMetricsResponse:
         plan = self._planner.points(request, self._clock.now_ns())
         if plan.step_ns:
             return await self._read(context, lambda reading: self._series(plan, reading))
-        response = api.QueryMetricsResponse()
-        response.data_points.extend(await self._read(context, lambda reading: self._page(plan, POINTS, reading, response)))
-        return response
+        return await self._read(context, lambda reading: self._page(plan, POINTS, reading, api.QueryMetricsResponse()))
 
     async def _names(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:
         asked = self._planner.names(request, self._clock.now_ns())
@@ -167,13 +161,12 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
 
         return await self._read(context, work)
 
-    def _page(self, plan: Plan, shape: Shape, reading: Reading, response: encode.Response) -> Any:  # noqa: ANN401 by signal
-        """One page's messages, on a reader's thread: scrubbing and encoding cost as much as reading."""
+    def _page(self, plan: Plan, shape: Shape, reading: Reading, response: encode.Response) -> bytes:
+        """One page in wire form, on a reader's thread: scrubbing and encoding cost as much as reading."""
         found = Search(plan, shape, reading, self._scrubbers[plan.signal]).run()
         page = encode.cut(plan, shape, found, self._settings.limits.max_reply_bytes)
-        encode.fill(response, plan, found, page)
         self._count_hits(plan.signal)
-        return page.messages
+        return encode.reply(response, plan, found, page)
 
     def _series(self, plan: Plan, reading: Reading) -> api.QueryMetricsResponse:
         """Thinned series, on a reader's thread."""

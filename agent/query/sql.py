@@ -9,7 +9,6 @@ from agent.query.fields import Order
 from agent.query.page import Position
 from agent.query.plan import Names, Plan
 from agent.store.statement import Source, Statement
-from agent.values import folded
 
 MAX_NAMES = 1000
 """Of each kind, per segment and in an answer."""
@@ -47,6 +46,8 @@ def _visible(own: tuple[str, ...] | None, source: Source) -> _Where:
     where = _Where()
     if source.below is not None:
         where.add("arrival < ?", source.below)
+    if source.among is not None:
+        where.add(f"arrival IN (SELECT arrival FROM {source.among})")  # noqa: S608 our own name
     if own is not None:
         where.add(f"service_name IN ({', '.join('?' for _ in own)})", *own)
     return where
@@ -56,9 +57,10 @@ def _matches(plan: Plan, source: Source) -> _Where:
     """The rows of a source that match, as far as raw values can tell."""
     where = _visible(plan.own, source)
     time = schema.TIME_COLUMNS[plan.signal]
-    if plan.window.start_ns is not None:
+    # What holds for all of a source is not asked of each row: a count then reads a column less.
+    if plan.window.start_ns is not None and source.bounds.min_time_ns < plan.window.start_ns:
         where.add(f"{time} >= ?", plan.window.start_ns)
-    if plan.window.end_ns is not None:
+    if plan.window.end_ns is not None and source.bounds.max_time_ns >= plan.window.end_ns:
         where.add(f"{time} < ?", plan.window.end_ns)
     for column, value in plan.equal.items():
         # Without the cast DuckDB compares as HUGEINT and cannot use the zone maps of an id.
@@ -68,19 +70,7 @@ def _matches(plan: Plan, source: Source) -> _Where:
         where.add(f"{column} >= ?", bound)
     for column, bound in plan.most.items():
         where.add(f"{column} <= ?", bound)
-    if plan.text is not None:
-        _contains(plan.text, where)
-    for wires in plan.attributes:
-        where.add(f"({' OR '.join('list_contains(attributes, ?::BLOB)' for _ in wires)})", *wires)
     return where
-
-
-def _contains(text: str, where: _Where) -> None:
-    """Bodies that contain a text, whatever the case; DuckDB has two small letters for the Greek S, which are one here."""
-    if folded(text) == text.lower() and "σ" not in text.lower():
-        where.add("contains(lower(body_text), lower(?))", text)
-    else:
-        where.add("contains(replace(lower(body_text), 'ς', 'σ'), ?)", folded(text))
 
 
 def _beyond(plan: Plan, after: Position, where: _Where) -> None:
@@ -104,8 +94,8 @@ def _ordered(plan: Plan, source: Source, columns: str, after: Position | None, l
 
 
 def page(plan: Plan, source: Source, after: Position | None, limit: int) -> Statement:
-    """The first ``limit`` matching rows behind a position, whole."""
-    return _ordered(plan, source, ", ".join(schema.TABLES[plan.signal].names), after, limit)
+    """The first ``limit`` matching rows behind a position: their hot columns."""
+    return _ordered(plan, source, ", ".join(schema.HOT[plan.signal]), after, limit)
 
 
 def shown(plan: Plan, source: Source, after: Position, limit: int) -> Statement:
@@ -115,7 +105,7 @@ def shown(plan: Plan, source: Source, after: Position, limit: int) -> Statement:
     where.add(f"{key_column(plan)} = ?", after.key)
     where.add(f"arrival {sign}= ?", after.arrival)
     text = (
-        f"SELECT {', '.join(schema.TABLES[plan.signal].names)} "  # noqa: S608 our own names; values are bound
+        f"SELECT {', '.join(schema.HOT[plan.signal])} "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} LIMIT ?"
     )
     return Statement(text, [*where.parameters, limit])
@@ -146,14 +136,14 @@ def kept(own: tuple[str, ...] | None, source: Source, time: str) -> Statement:
 _VALUE = "coalesce(double_value, int_value::DOUBLE, sum)"
 """What a series shows of a point: a gauge's or sum's number, a histogram's or summary's sum."""
 
-_SERIES = "origin, metric_name, unit, type, temporality, is_monotonic, attributes"
+_SERIES = "origin, metric_name, unit, type, temporality, is_monotonic, series"
 
 
 def steps(plan: Plan, source: Source, limit: int) -> Statement:
-    """Per series and step: its columns, the step's number since the window's start, and what its points say."""
+    """Per series and step: its columns, the step's number since the window's start, one of its points, and what they say."""
     where = _matches(plan, source)
     text = (
-        f"SELECT {_SERIES}, (time_ns - ?) // ? AS step, count(*), max(time_ns), "  # noqa: S608 our own names; values are bound
+        f"SELECT {_SERIES}, (time_ns - ?) // ? AS step, max(arrival), count(*), max(time_ns), "  # noqa: S608 our own names; values are bound
         f"arg_max({_VALUE}, (time_ns, arrival)), min({_VALUE}), max({_VALUE}), sum({_VALUE}), "
         f"arg_max(count, (time_ns, arrival)) FROM {source.relation}{where.text()} GROUP BY {_SERIES}, step LIMIT ?"
     )
@@ -164,26 +154,26 @@ def operations(asked: Names, source: Source) -> Statement:
     """Per span name and kind: name, kind, spans, errors."""
     where = _named(asked, source, "start_time_ns")
     text = (
-        f"SELECT name, kind, count(*), count(*) FILTER (status_code = 2) "  # noqa: S608 our own names; values are bound
+        f"SELECT name, kind, count(*), count(*) FILTER (failed) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY name, kind LIMIT ?"
     )
     return Statement(text, [*where.parameters, MAX_NAMES])
 
 
 def metrics(asked: Names, source: Source) -> Statement:
-    """Per metric: name, type, unit, description, data points."""
+    """Per metric: name, type, unit, one of its points, how many there are."""
     where = _named(asked, source, "time_ns")
     text = (
-        f"SELECT metric_name, type, unit, description, count(*) "  # noqa: S608 our own names; values are bound
-        f"FROM {source.relation}{where.text()} GROUP BY metric_name, type, unit, description LIMIT ?"
+        f"SELECT metric_name, type, unit, max(arrival), count(*) "  # noqa: S608 our own names; values are bound
+        f"FROM {source.relation}{where.text()} GROUP BY metric_name, type, unit LIMIT ?"
     )
     return Statement(text, [*where.parameters, MAX_NAMES])
 
 
-def newest_attributes(asked: Names, source: Source, time: str, limit: int) -> Statement:
-    """The attributes of the newest records."""
+def newest(asked: Names, source: Source, time: str, limit: int) -> Statement:
+    """The arrival numbers of the newest records."""
     where = _named(asked, source, time)
-    text = f"SELECT attributes FROM {source.relation}{where.text()} ORDER BY {time} DESC LIMIT ?"  # noqa: S608 our own names
+    text = f"SELECT arrival FROM {source.relation}{where.text()} ORDER BY {time} DESC LIMIT ?"  # noqa: S608 our own names
     return Statement(text, [*where.parameters, limit])
 
 

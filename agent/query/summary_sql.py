@@ -61,7 +61,7 @@ def _grouped(asked: Summarised, source: Source, columns: str, selected: str, gro
     """``selected`` over the matching spans, their name null when it is none of the most frequent."""
     where = _matches(asked, source)
     text = (
-        f"WITH matching AS MATERIALIZED (SELECT service_name, name, kind, status_code, {columns} "  # noqa: S608 our own names; values are bound
+        f"WITH matching AS MATERIALIZED (SELECT service_name, name, kind, failed, {columns} "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()}), "
         "frequent AS (SELECT service_name, name, kind FROM matching GROUP BY ALL "
         "ORDER BY count(*) DESC, service_name, name, kind LIMIT ?), "
@@ -78,7 +78,7 @@ def buckets(asked: Summarised, source: Source) -> Statement:
         asked,
         source,
         f"CASE WHEN duration_ns > 0 THEN ceil(ln(duration_ns) / {math.log(GAMMA)!r})::INTEGER END AS bucket",
-        f"{_GROUP}, bucket, count(*), count(*) FILTER (status_code = 2)",
+        f"{_GROUP}, bucket, count(*), count(*) FILTER (failed)",
         f"{_GROUP}, bucket",
     )
 
@@ -90,6 +90,6 @@ def samples(asked: Summarised, source: Source) -> Statement:
         asked,
         source,
         "duration_ns, trace_id_high, trace_id_low",
-        f"{_GROUP}, {slowest}, {slowest} FILTER (status_code = 2)",
+        f"{_GROUP}, {slowest}, {slowest} FILTER (failed)",
         _GROUP,
     )

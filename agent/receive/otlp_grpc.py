@@ -91,6 +91,10 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", settings.max_recv_msg_size_mib << 20),  # as they come
         ("grpc.per_message_decompression", 0),
+        # A request of 300 KB read in a few pieces costs a seventh less of grpc's CPU than in pieces of 8 KiB.
+        ("grpc.experimental.tcp_min_read_chunk_size", 1 << 16),
+        ("grpc.experimental.tcp_read_chunk_size", 1 << 18),
+        ("grpc.experimental.tcp_max_read_chunk_size", 1 << 20),
         # grpc.maximum_concurrent_rpcs would answer RESOURCE_EXHAUSTED without RetryInfo: the Collector drops on that.
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
         # It counts streams that are answered but not yet freed: of 300 calls at once on one connection a tenth to a half

@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
+from agent.store.bloom import Bloom
 from agent.store.segment import ROW_GROUP, Bounds, Segment
 
 _SQL_TYPES = {
@@ -28,9 +31,10 @@ _SQL_TYPES = {
 }
 
 TABLES: dict[str, pa.Schema] = {
-    **{schema.TABLE_NAMES[signal]: columns for signal, columns in schema.TABLES.items()},
+    **{schema.TABLE_NAMES[signal]: schema.hot_schema(signal) for signal in Signal},
     "origins": schema.ORIGINS,
     "requests": schema.REQUESTS,
+    "blooms": schema.BLOOMS,
 }
 
 
@@ -125,6 +129,21 @@ def insert_new_origins(connection: duckdb.DuckDBPyConnection, segment: Segment, 
         )
     finally:
         connection.unregister("incoming")
+
+
+def trace_ids(connection: duckdb.DuckDBPyConnection, segment: Segment, signal: Signal) -> npt.NDArray[np.uint64]:
+    """The upper halves of the trace ids among one signal's rows in the file, once each."""
+    table = schema.TABLE_NAMES[signal]
+    found = connection.sql(
+        f"SELECT DISTINCT trace_id_high FROM {segment.alias}.{table} WHERE trace_id_high IS NOT NULL"  # noqa: S608 our own names
+    ).to_arrow_table()
+    return np.asarray(found.column(0), np.uint64)
+
+
+def blooms_in_file(connection: duckdb.DuckDBPyConnection, segment: Segment) -> dict[Signal, Bloom]:
+    """The filters that sealing wrote."""
+    rows = connection.execute(f"SELECT signal, bits FROM {segment.alias}.blooms").fetchall()  # noqa: S608 our own names
+    return {Signal(signal): Bloom(bits) for signal, bits in rows}
 
 
 def checkpoint(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:

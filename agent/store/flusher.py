@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +19,8 @@ import structlog
 from agent import schema
 from agent.batch import Signal
 from agent.store import database
+from agent.store.bloom import bloom_of
+from agent.store.cold import sync_file, write_blocks
 from agent.store.journal import sync_directory
 from agent.store.segment import ROW_GROUP, Segment, State
 from agent.store.store import Store
@@ -79,9 +82,10 @@ class Flusher:
                 if part.tail_rows >= ROW_GROUP:
                     return segment, signal, min(part.tail_rows // ROW_GROUP, GROUPS_AT_ONCE) * ROW_GROUP
         if self._store.tail_bytes() > self._store.settings.tail_bytes // 2:
-            widest = max(self._store.segments, key=lambda segment: segment.tail_bytes)
-            signal = max(widest.parts, key=lambda signal: sum(batch.nbytes for batch in widest.parts[signal].tail))
-            return widest, signal, widest.parts[signal].tail_rows
+            movable = [(s, signal, part) for s in self._store.segments for signal, part in s.parts.items() if part.tail_rows]
+            if movable:
+                segment, signal, widest = max(movable, key=lambda found: found[2].tail_bytes)
+                return segment, signal, widest.tail_rows
         for segment in self._store.segments:
             if segment.state is State.SEALING and not segment.retired:
                 return segment, None, 0
@@ -98,6 +102,7 @@ class Flusher:
     def _flush(self, segment: Segment, signal: Signal, rows: int) -> None:
         self._attach(segment)
         self._keep_origins(segment)
+        self._write_blocks(segment)
         part = segment.part(signal)
         database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(rows))
         if rows % ROW_GROUP and segment.state is State.OPEN:
@@ -105,8 +110,20 @@ class Flusher:
             database.checkpoint(self._connection, segment)
         with self._store.lock:
             segment.parts[signal] = segment.part(signal).flushed(rows)
-            segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
+            segment.measure()
             self._store.changed.notify_all()
+
+    def _write_blocks(self, segment: Segment) -> None:
+        """Blocks go before the rows that need them; of a closed segment the loose rows too."""
+        for signal, part in list(segment.parts.items()):
+            if segment.state is not State.OPEN:
+                part = replace(part, cold=part.cold.tied())  # noqa: PLW2901 nobody else changes it any more
+                with self._store.lock:
+                    segment.parts[signal] = part
+            places = write_blocks(segment.blocks, part.cold.waiting) if part.cold.waiting else []
+            with self._store.lock:
+                now = segment.part(signal)
+                segment.parts[signal] = replace(now, cold=now.cold.stored(places))
 
     def _keep_origins(self, segment: Segment) -> None:
         """Origins go before the rows that name them, so that a row in the file can always be shown."""
@@ -125,6 +142,10 @@ class Flusher:
                 if rows:
                     self._flush(segment, signal, rows)
             self._keep_origins(segment)
+            self._write_blocks(segment)
+            self._note_traces(segment)
+            if segment.blocks.exists():  # else its journal was damaged: what is left has no cold columns
+                sync_file(segment.blocks)  # its journal goes next
             if segment.requests:
                 database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
             database.checkpoint(self._connection, segment)
@@ -137,13 +158,26 @@ class Flusher:
         segment.journal.unlink(missing_ok=True)
         sync_directory(segment.directory)
 
+    def _note_traces(self, segment: Segment) -> None:
+        """The filters of trace ids, of a segment whose rows are all in its file."""
+        blooms = {
+            signal: bloom_of(database.trace_ids(self._connection, segment, signal))
+            for signal in segment.parts
+            if "trace_id_high" in schema.HOT[signal]
+        }
+        rows = {"signal": [str(signal) for signal in blooms], "bits": [bloom.bits for bloom in blooms.values()]}
+        database.insert(self._connection, segment, "blooms", pa.table(rows, schema=schema.BLOOMS))
+        with self._store.lock:
+            for signal, bloom in blooms.items():
+                segment.parts[signal] = replace(segment.parts[signal], traces=bloom)
+
     def retire(self, segment: Segment, reason: str) -> None:
         """Detach and unlink a sealed segment whole; readers that hold it finish."""
         with self._store.lock:
             segment.retired = True
         with self._store.connection.cursor() as cursor:
             database.detach(cursor, segment)
-        for path in (segment.file, segment.wal, segment.journal):
+        for path in segment.files:
             path.unlink(missing_ok=True)
         with self._store.lock:
             self._store.segments = tuple(s for s in self._store.segments if s is not segment)

@@ -1,8 +1,8 @@
 """Frames on disk: append, sync, cut back, replay. The journal is the promise (ADR 3).
 
-A journal opens with ``MAGIC`` and ``schema.VERSION``. A frame is one group: a header (mark, CRC-32 of what follows it, sizes)
-and a zstd-1 body that holds sections, each the Arrow IPC bytes of one record batch. Replay ends at the first frame that is
-short, marked wrong or fails its CRC: what came back is an exact prefix of what was acknowledged.
+A journal opens with ``MAGIC`` and ``schema.VERSION``. A frame is one group: a header (mark, CRC-32 of what follows it, size)
+and sections: the Arrow IPC bytes of a record batch under zstd-1, or blocks, which are packed already. Replay ends at the first
+frame that is short, marked wrong or fails its CRC: what came back is an exact prefix of what was acknowledged.
 """
 
 from __future__ import annotations
@@ -10,33 +10,44 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from agent import schema
+from agent.batch import Signal
+from agent.store.block import Block
 
 MAGIC = b"CORALJNL"
 _FILE_HEADER = struct.Struct("<8sII")  # magic, version, reserved
-_FRAME_HEADER = struct.Struct("<4sIQQ")  # mark, CRC-32, body bytes, raw bytes
-_MARK = b"CJF1"
-_SECTION = struct.Struct("<BxxxxxxxQ")  # section number, bytes
-_ZSTD = pa.Codec("zstd", compression_level=1)  # 0.2 to 0.5 microseconds a span, six times smaller
+_FRAME_HEADER = struct.Struct("<4sIQ")  # mark, CRC-32, body bytes
+_MARK = b"CJF2"
+_SECTION = struct.Struct("<BxxxxxxxQQ")  # section number, stored bytes, raw bytes
+_ZSTD = pa.Codec("zstd", compression_level=1)
 
 SECTIONS: dict[int, tuple[str, pa.Schema]] = {
-    1: ("spans", schema.SPANS),
-    2: ("logs", schema.LOGS),
-    3: ("points", schema.POINTS),
+    1: ("spans", schema.hot_schema(Signal.TRACES)),
+    2: ("logs", schema.hot_schema(Signal.LOGS)),
+    3: ("points", schema.hot_schema(Signal.METRICS)),
     8: ("origins", schema.ORIGINS),
     9: ("requests", schema.REQUESTS),
 }
 """The numbers are on disk: they are never given to anything else."""
 
+_BLOCK = 16
+"""The number of a section that is a block."""
+
 _NUMBERS = {name: number for number, (name, _) in SECTIONS.items()}
 
-Frame = Mapping[str, pa.RecordBatch]
-"""The record batches of one group by section name."""
+
+@dataclass(slots=True)
+class Frame:
+    """One group: its record batches by section name (hot columns only), and the blocks of its cold columns."""
+
+    batches: dict[str, pa.RecordBatch] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
 
 
 class JournalFault(OSError):
@@ -53,29 +64,36 @@ class NotAJournal(ValueError):
 
 def encode(frame: Frame) -> bytes:
     """The bytes of a frame, header included."""
-    parts: list[bytes | pa.Buffer] = []
-    for name, batch in frame.items():
-        section = batch.serialize()
-        parts += [_SECTION.pack(_NUMBERS[name], section.size), section, b"\0" * (-section.size % 8)]
-    raw = b"".join(parts)
-    body = _ZSTD.compress(raw, asbytes=True)
-    sizes = struct.pack("<QQ", len(body), len(raw))
-    return b"".join((_MARK, struct.pack("<I", zlib.crc32(body, zlib.crc32(sizes))), sizes, body))
+    parts: list[bytes] = []
+    for name, batch in frame.batches.items():
+        raw = batch.serialize()
+        stored = _ZSTD.compress(raw, asbytes=True)
+        parts += [_SECTION.pack(_NUMBERS[name], len(stored), raw.size), stored]
+    for block in frame.blocks:
+        parts += [_SECTION.pack(_BLOCK, len(block.stored), len(block.stored)), block.stored]
+    body = b"".join(parts)
+    size = struct.pack("<Q", len(body))
+    return b"".join((_MARK, struct.pack("<I", zlib.crc32(body, zlib.crc32(size))), size, body))
 
 
-def _decode(raw: pa.Buffer) -> dict[str, pa.RecordBatch]:
-    frame: dict[str, pa.RecordBatch] = {}
+def _decode(body: memoryview) -> Frame:
+    frame = Frame()
     at = 0
-    while at < raw.size:
-        number, size = _SECTION.unpack_from(raw, at)
+    while at < len(body):
+        number, stored, raw = _SECTION.unpack_from(body, at)
         at += _SECTION.size
-        name, columns = SECTIONS[number]
-        frame[name] = pa.ipc.read_record_batch(raw.slice(at, size), columns)
-        at += size + -size % 8
+        content = body[at : at + stored]
+        at += stored
+        if number == _BLOCK:
+            frame.blocks.append(Block(bytes(content)))
+        else:
+            name, columns = SECTIONS[number]
+            batch = _ZSTD.decompress(content, decompressed_size=raw)
+            frame.batches[name] = pa.ipc.read_record_batch(batch, columns)
     return frame
 
 
-def replay(path: Path) -> Iterator[dict[str, pa.RecordBatch]]:
+def replay(path: Path) -> Iterator[Frame]:
     """The intact frames of a journal, in order; none of one that was killed before its header was whole.
 
     Raises:
@@ -88,13 +106,13 @@ def replay(path: Path) -> Iterator[dict[str, pa.RecordBatch]]:
         if _FILE_HEADER.unpack(header)[:2] != (MAGIC, schema.VERSION):
             raise NotAJournal(f"{path.name} is not a journal of version {schema.VERSION}")
         while len(head := file.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
-            mark, crc, body_bytes, raw_bytes = _FRAME_HEADER.unpack(head)
+            mark, crc, body_bytes = _FRAME_HEADER.unpack(head)
             if mark != _MARK or body_bytes > path.stat().st_size:  # a damaged size must not be read by
                 return
             body = file.read(body_bytes)
             if len(body) < body_bytes or zlib.crc32(body, zlib.crc32(head[8:])) != crc:
                 return
-            yield _decode(_ZSTD.decompress(body, decompressed_size=raw_bytes))
+            yield _decode(memoryview(body))
 
 
 class Journal:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
+from cachetools import LRUCache
 
 from agent import schema
 from agent.batch import Signal
 from agent.errors import DeadlinePassed, TooLarge
 from agent.store.segment import Bounds
-from agent.store.statement import Source, Statement
+from agent.store.shelf import Shelf
+from agent.store.statement import Source, Statement, Wanted
 from agent.store.store import Store, View
 
 Result = TypeVar("Result")
 
 INTERRUPT_SECONDS = 0.05
+
+REMEMBERED = 1024
+"""Counts and sums of sealed segments: of an hour's twelve for eighty questions."""
+
+Remembered = LRUCache[tuple[str, tuple[object, ...]], list[tuple[Any, ...]]]
 
 
 class SegmentUnreadable(Exception):
@@ -35,11 +43,15 @@ class SegmentUnreadable(Exception):
 class Reading:
     """One query's view of the store; used by one thread, cancelled from any."""
 
-    def __init__(self, store: Store, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, store: Store, cursor: duckdb.DuckDBPyConnection, remembered: Remembered | None = None) -> None:
+        self._remembered = Remembered(REMEMBERED) if remembered is None else remembered
         self._store = store
         self._cursor = cursor
         self._cancelled = False
-        self._views: dict[str, View] = {}
+        self._views: dict[tuple[str, Signal], View] = {}
+        self._segments: dict[str, View] = {}
+        self._shelves: dict[tuple[str, Signal], Shelf] = {}
+        self._among: dict[tuple[str, Signal, Wanted], str] = {}
 
     def cancel(self) -> None:
         """Stop the statement that runs and let no other begin."""
@@ -48,14 +60,16 @@ class Reading:
             self._cursor.interrupt()
 
     def close(self) -> None:
-        """Let go of the cursor; the thread that used it calls this."""
+        """Let go of the cursor and the files; the thread that used them calls this."""
+        for shelf in self._shelves.values():
+            shelf.close()
         self._cursor.close()
 
     def sources(self, signal: Signal) -> list[Source]:
         """Where this signal's rows lie now, newest segment first. Every row acknowledged before the call is in one."""
         found = []
         for number, view in enumerate(reversed(self._store.views(signal))):
-            self._views[view.segment.name] = view
+            self._views[view.segment.name, signal] = self._segments[view.segment.name] = view
             name, bounds = view.segment.name, view.part.bounds
             if view.part.tail:
                 relation = f"tail_{number}"
@@ -63,8 +77,46 @@ class Reading:
                 found.append(Source(relation, name, None, bounds))
             if view.attached and view.part.flushed_below:
                 relation = f"{view.segment.alias}.{schema.TABLE_NAMES[signal]}"
-                found.append(Source(relation, name, view.part.flushed_below, bounds))
+                below = None if view.sealed else view.part.flushed_below
+                found.append(Source(relation, name, below, bounds, view.sealed, view.part.traces))
         return [source for source in found if source.bounds != Bounds()]
+
+    def cold(self, segment: str, signal: Signal, arrivals: Sequence[int], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+        """The named cold columns of rows by arrival number, as far as they can be read (see ``damaged``).
+
+        Raises:
+            DeadlinePassed: cancelled.
+        """
+        return self._shelf(segment, signal).rows(arrivals, names)
+
+    def among(self, source: Source, signal: Signal, wanted: Wanted) -> Source:
+        """The source, limited to the rows that meet conditions on cold columns, as far as they can be read.
+
+        Raises:
+            DeadlinePassed: cancelled.
+        """
+        key = (source.segment, signal, wanted)
+        if key not in self._among:
+            arrivals = self._shelf(source.segment, signal).arrivals(wanted)
+            self._among[key] = f"among_{len(self._among)}"
+            self._cursor.register(self._among[key], pa.table({"arrival": arrivals}))
+        return replace(source, among=self._among[key])
+
+    @property
+    def damaged(self) -> list[str]:
+        """The segments of which something could not be read."""
+        return sorted({segment for (segment, _), shelf in self._shelves.items() if shelf.damaged})
+
+    def _shelf(self, segment: str, signal: Signal) -> Shelf:
+        view = self._views[segment, signal]
+        if (segment, signal) not in self._shelves:
+            self._shelves[segment, signal] = Shelf(view, self._check)
+        return self._shelves[segment, signal]
+
+    def _check(self) -> None:
+        """Stop where a statement would be interrupted."""
+        if self._cancelled:
+            raise DeadlinePassed("the query took too long; narrow the window or add a filter")
 
     def select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
         """The rows of one statement; none when its segment has been retired meanwhile.
@@ -75,8 +127,7 @@ class Reading:
             DeadlinePassed: cancelled.
             SegmentUnreadable: the segment's file does not answer.
         """
-        if self._cancelled:
-            raise DeadlinePassed("the query took too long; narrow the window or add a filter")
+        self._check()
         try:
             return self._cursor.execute(statement.text, list(statement.parameters)).fetchall()
         except duckdb.InterruptException as error:
@@ -84,13 +135,26 @@ class Reading:
         except duckdb.OutOfMemoryException as error:
             raise TooLarge("the query needs more memory than queries may have; narrow the window or add a filter") from error
         except duckdb.Error as error:
-            if self._views[source.segment].segment.retired:
+            if self._segments[source.segment].segment.retired:
                 return []
             raise SegmentUnreadable(source.segment) from error
 
+    def summarise(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+        """As ``select``, for few rows: those of a sealed segment are remembered."""
+        if not source.is_fixed or source.among is not None:
+            return self.select(source, statement)
+        key = (statement.text, tuple(statement.parameters))
+        with self._store.lock:
+            known = self._remembered.get(key)
+        if known is None:
+            known = self.select(source, statement)
+            with self._store.lock:
+                self._remembered[key] = known
+        return known
+
     def origins(self, segment: str, hashes: list[int]) -> list[dict[str, object]]:
         """Rows of ``schema.ORIGINS`` for these hashes of one segment."""
-        view = self._views[segment]
+        view = self._segments[segment]
         with self._store.lock:
             known = [view.segment.origins[value] for value in hashes if value in view.segment.origins]
         found: list[dict[str, object]] = [row for batch in known for row in batch.to_pylist()]
@@ -109,6 +173,7 @@ class Reader:
 
     def __init__(self, store: Store, threads: int) -> None:
         self._store = store
+        self._remembered = Remembered(REMEMBERED)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
 
     async def run(self, work: Callable[[Reading], Result], timeout_seconds: float) -> Result:
@@ -119,7 +184,7 @@ class Reader:
         Raises:
             DeadlinePassed: the time was up.
         """
-        reading = Reading(self._store, self._store.connection.cursor())
+        reading = Reading(self._store, self._store.connection.cursor(), self._remembered)
         done = asyncio.get_running_loop().run_in_executor(self._threads, self._do, work, reading)
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -8,6 +8,7 @@ is every such file after a reboot.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -20,8 +21,9 @@ from agent.batch import Signal
 from agent.clock import Clock
 from agent.instruments import Instruments
 from agent.store import database
+from agent.store.cold import Cold, cut_behind, places_in, write_blocks
 from agent.store.duplicates import WINDOW_NS, RecentRequests
-from agent.store.journal import NotAJournal, replay
+from agent.store.journal import Frame, NotAJournal, replay
 from agent.store.segment import QUARANTINE, ROW_GROUP, Part, Segment, State, bounds_of, times_in
 
 _log = structlog.get_logger()
@@ -45,12 +47,12 @@ class Recovery:
         self._now_ns = clock.now_ns()
         self._instruments = instruments
         self._same_boot = same_boot
-        self.highest_arrival = -1
+        self.highest_arrivals: dict[Signal, int] = {}
         self.recent = RecentRequests()
 
     def run(self) -> list[Segment]:
         """The segments that can be served, oldest first."""
-        names = {path.stem for kind in ("*.duckdb", "*.journal") for path in self._directory.glob(kind)}
+        names = {path.stem for kind in ("*.duckdb", "*.journal", "*.blocks") for path in self._directory.glob(kind)}
         found = [self._segment(name) for name in sorted(names)]
         return [segment for segment in found if segment is not None]
 
@@ -61,34 +63,45 @@ class Recovery:
             _log.warning("a file that is no segment lies in the data directory", name=name)
             return None
         segment = Segment(name, self._directory, opened_ns, closes_ns)
+        if not segment.journal.exists() and not segment.file.exists():
+            segment.blocks.unlink(missing_ok=True)  # left of a segment that was being retired
+            return None
         if segment.journal.exists():
             self._rebuild(segment)
         else:
             segment.state = State.SEALED
             self._adopt(segment)
-        for part in segment.parts.values():
+        for signal, part in segment.parts.items():
             arrivals = [batch.column("arrival")[-1].as_py() for batch in part.tail[-1:]]
-            self.highest_arrival = max([self.highest_arrival, part.flushed_below - 1, *arrivals])
+            highest = self.highest_arrivals.get(signal, -1)
+            self.highest_arrivals[signal] = max([highest, part.flushed_below - 1, *arrivals])
         if segment.rows():
             return segment
-        segment.journal.unlink(missing_ok=True)
+        for path in (segment.journal, segment.blocks):
+            path.unlink(missing_ok=True)
         return None
 
     def _adopt(self, segment: Segment) -> None:
-        """A sealed segment: its file is all there is."""
+        """A sealed segment: its files are all there is."""
         try:
-            self._read_file(segment)
-        except duckdb.Error as error:
+            self._read_files(segment)
+        except (duckdb.Error, OSError) as error:
             self._let_go(segment)
-            self._set_aside([segment.file, segment.wal], error)
+            self._set_aside([segment.file, segment.wal, segment.blocks], error)
 
-    def _read_file(self, segment: Segment) -> None:
+    def _read_files(self, segment: Segment) -> None:
         database.attach(self._connection, segment)
         segment.attached = True
+        derived = segment.state is not State.SEALED
+        places = places_in(segment.blocks, checked=derived)
+        if derived:
+            cut_behind(segment.blocks, places)
+        blooms = {} if derived else database.blooms_in_file(self._connection, segment)
         for signal in schema.TABLES:
             bounds, highest = database.bounds_in_file(self._connection, segment, signal)
-            if bounds.rows:
-                segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds)
+            cold = Cold(written=tuple(places.get(signal, ())))
+            if bounds.rows or cold.written:
+                segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds, cold=cold, traces=blooms.get(signal))
         if self._now_ns - segment.closes_ns <= WINDOW_NS:
             requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
             self.recent.load(requests, self._now_ns)
@@ -100,39 +113,44 @@ class Recovery:
         segment.parts = {}
 
     def _rebuild(self, segment: Segment) -> None:
-        """A segment that was open: its file, if it opens, and what the journal holds beyond it."""
+        """A segment that was open: its files, if they open, and what the journal holds beyond them."""
         segment.state = State.SEALING
-        if not self._same_boot:
-            # The journal was synced, the file was not: after a power loss any of its blocks may be missing.
-            for path in (segment.file, segment.wal):
+        derived = (segment.file, segment.wal, segment.blocks)
+        if not self._same_boot or not segment.file.exists():
+            # The journal was synced, the files were not: after a power loss any of their blocks may be missing.
+            for path in derived:
                 path.unlink(missing_ok=True)
-        if segment.file.exists():
+        else:
             try:
-                self._read_file(segment)
-            except duckdb.Error as error:
-                _log.warning("a segment file is rebuilt from its journal", segment=segment.name, exc_info=error)
+                self._read_files(segment)
+            except (duckdb.Error, OSError) as error:
+                _log.warning("a segment is rebuilt from its journal", segment=segment.name, exc_info=error)
                 self._let_go(segment)
-                for path in (segment.file, segment.wal):
+                for path in derived:
                     path.unlink(missing_ok=True)
         try:
             for frame in replay(segment.journal):
                 self._take(segment, frame)
         except NotAJournal as error:
             self._set_aside([segment.journal], error)
-        segment.tail_bytes = sum(batch.nbytes for part in segment.parts.values() for batch in part.tail)
+        segment.measure()
 
-    def _take(self, segment: Segment, frame: dict[str, pa.RecordBatch]) -> None:
-        """One frame: the rows that the file lacks, the origins, the requests."""
-        for name, rows in frame.items():
+    def _take(self, segment: Segment, frame: Frame) -> None:
+        """One frame: the rows and blocks that the files lack, the origins, the requests."""
+        for block in frame.blocks:
+            part = segment.part(block.extent.signal)
+            if block.extent.first >= part.cold.written_end:
+                segment.parts[block.extent.signal] = part.with_cold(block)
+        for name, rows in frame.batches.items():
             signal = _SIGNALS.get(name)
             if signal is not None:
                 self._take_rows(segment, signal, rows)
-        if "origins" in frame:
-            origins = _copied(frame["origins"])
+        if "origins" in frame.batches:
+            origins = _copied(frame.batches["origins"])
             for index, value in enumerate(origins.column("hash").to_pylist()):
                 segment.origins.setdefault(value, origins.slice(index, 1))
-        segment.requests.append(_copied(frame["requests"]))
-        self.recent.load(frame["requests"], self._now_ns)
+        segment.requests.append(_copied(frame.batches["requests"]))
+        self.recent.load(frame.batches["requests"], self._now_ns)
 
     def _take_rows(self, segment: Segment, signal: Signal, rows: pa.RecordBatch) -> None:
         part = segment.part(signal)
@@ -144,6 +162,8 @@ class Recovery:
             if not segment.attached:
                 database.attach(self._connection, segment)
                 segment.attached = True
+            places = write_blocks(segment.blocks, part.cold.waiting)
+            part = replace(part, cold=part.cold.stored(places))
             database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(ROW_GROUP))
             part = part.flushed(ROW_GROUP)
         segment.parts[signal] = part

@@ -39,7 +39,7 @@ def retire(store: Store, flusher: Flusher) -> None:
 
 
 def _bytes(segment: Segment) -> int:
-    return file_bytes(segment.file) + file_bytes(segment.journal)
+    return sum(file_bytes(path) for path in segment.files)
 
 
 def show(store: Store, instruments: Instruments) -> None:

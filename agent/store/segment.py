@@ -1,8 +1,9 @@
 """A Segment: a slice of the store by arrival time, and what of it lies in memory and in its file.
 
 A ``Part`` is one signal's rows in one segment. It is immutable and swapped whole, so a reader that holds one sees an exact
-state: rows with ``arrival < flushed_below`` come from the file, the others from ``tail``. A flush that commits in between
-changes nothing for that reader, since it still asks the file only for arrivals below its own mark.
+state: hot columns of rows with ``arrival < flushed_below`` come from the DuckDB file, the others from ``tail``; cold columns
+come from ``cold``. A flush that commits in between changes nothing for that reader, since it still asks the file only for
+arrivals below its own mark.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from agent import schema
 from agent.batch import Signal
+from agent.store.block import Block, Loose
+from agent.store.bloom import Bloom
+from agent.store.cold import NO_ROWS, Cold
 
 MERGED_ROWS = 8192
 """Batches in memory are joined up to this many rows: DuckDB scans a few large batches ten times faster than sixty small ones,
@@ -48,19 +52,22 @@ class Bounds:
 
 def bounds_of(signal: Signal, rows: pa.RecordBatch) -> Bounds:
     """The bounds of a batch with at least one row."""
-    times = pc.min_max(rows.column(schema.TIME_COLUMNS[signal])).as_py()
-    longest = pc.max(rows.column("duration_ns")).as_py() if signal is Signal.TRACES else 0
-    return Bounds(rows.num_rows, times["min"], times["max"], longest)
+    times = np.asarray(rows.column(schema.TIME_COLUMNS[signal]))
+    longest = int(np.asarray(rows.column("duration_ns")).max()) if signal is Signal.TRACES else 0
+    return Bounds(rows.num_rows, int(times.min()), int(times.max()), longest)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One signal's rows in one segment: those in the file, then those in memory, in order of arrival."""
+    """One signal's rows in one segment, in order of arrival: hot columns in the file, then in memory; and the cold ones."""
 
     flushed_below: int = 0
     tail: tuple[pa.RecordBatch, ...] = ()
     tail_rows: int = 0
     bounds: Bounds = Bounds()
+    cold: Cold = NO_ROWS
+    traces: Bloom | None = None
+    """Of a sealed segment, which traces it may hold."""
 
     def appended(self, rows: pa.RecordBatch, bounds: Bounds) -> Part:
         """This part with more rows at its end."""
@@ -70,6 +77,15 @@ class Part:
             tail_rows=self.tail_rows + rows.num_rows,
             bounds=self.bounds.joined(bounds),
         )
+
+    def with_cold(self, block: Block, loose: Loose | None = None) -> Part:
+        """This part with the cold columns of more rows; see ``Cold.appended``."""
+        return replace(self, cold=self.cold.appended(block, loose))
+
+    @property
+    def tail_bytes(self) -> int:
+        """Bytes in memory."""
+        return sum(int(batch.nbytes) for batch in self.tail) + self.cold.waiting_bytes
 
     def head(self, rows: int) -> pa.Table:
         """The first ``rows`` rows in memory, which the flusher moves next."""
@@ -138,6 +154,11 @@ class Segment:
         return self.directory / f"{self.name}.duckdb"
 
     @property
+    def blocks(self) -> Path:
+        """The block file: the cold columns; absent until the first flush."""
+        return self.directory / f"{self.name}.blocks"
+
+    @property
     def journal(self) -> Path:
         """The journal; absent once sealed."""
         return self.directory / f"{self.name}.journal"
@@ -148,6 +169,11 @@ class Segment:
         return self.directory / f"{self.name}.duckdb.wal"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """All that may be there of it."""
+        return self.file, self.wal, self.blocks, self.journal
+
+    @property
     def alias(self) -> str:
         """The name under which the file is attached."""
         return f"s_{self.name}"
@@ -155,6 +181,10 @@ class Segment:
     def part(self, signal: Signal) -> Part:
         """The rows of one signal."""
         return self.parts.get(signal, Part())
+
+    def measure(self) -> None:
+        """Count again what lies in memory."""
+        self.tail_bytes = sum(part.tail_bytes for part in self.parts.values())
 
     def rows(self) -> int:
         """The rows of every signal."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.store.bloom import Bloom
 from agent.store.segment import Bounds
 
 
@@ -28,3 +29,23 @@ class Source:
     segment: str
     below: int | None
     bounds: Bounds
+    is_fixed: bool = False
+    """Whether its rows never change any more."""
+    traces: Bloom | None = None
+    """Which traces may be there; None when nobody has looked."""
+    among: str | None = None
+    """A relation of the only arrivals that count, when conditions on cold columns have been answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Conditions on cold columns, all of which must hold.
+
+    ``attributes`` has for each condition the wire forms of which one must be there; ``text`` must be in the body, folded.
+    ``start_ns`` and ``end_ns`` (half-open; None is no bound) only spare looking at blocks without a row in that time.
+    """
+
+    attributes: tuple[tuple[bytes, ...], ...] = ()
+    text: str = ""
+    start_ns: int | None = None
+    end_ns: int | None = None

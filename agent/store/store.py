@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,11 @@ from agent.batch import Batch, Signal
 from agent.clock import Clock
 from agent.errors import StoreUnavailable
 from agent.store import journal
-from agent.store.journal import Journal, JournalFault
+from agent.store.block import Block, Loose
+from agent.store.cold import blocks_of
+from agent.store.journal import Frame, Journal, JournalFault
 from agent.store.segment import Part, Segment, State, bounds_of, expired, segment_name
+from agent.store.series import series_of
 
 SEGMENTS_IN_BUDGET = 16
 """A segment closes early once its journal holds this share of the disk budget, so that the budget retires small pieces."""
@@ -48,6 +51,21 @@ class View:
     segment: Segment
     part: Part
     attached: bool
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One signal's rows of one group: hot columns with their arrival numbers, and the cold ones as blocks and as they came."""
+
+    signal: Signal
+    hot: pa.RecordBatch
+    cold: list[tuple[Block, Loose]]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory, loose rows counted as blocks."""
+        return int(self.hot.nbytes) + sum(len(block.stored) for block, _ in self.cold)
 
 
 class Store:
@@ -59,7 +77,7 @@ class Store:
         clock: Clock,
         connection: duckdb.DuckDBPyConnection,
         segments: Sequence[Segment],
-        next_arrival: int,
+        next_arrivals: Mapping[Signal, int],
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -68,7 +86,7 @@ class Store:
         self.changed = threading.Condition(self.lock)
         self.segments: tuple[Segment, ...] = tuple(segments)
         self.retired = {"age": 0, "budget": 0}
-        self._next_arrival = next_arrival
+        self._next_arrivals = dict(next_arrivals)
         self._journal: Journal | None = None
         self._open: Segment | None = None
 
@@ -79,42 +97,55 @@ class Store:
             StoreUnavailable: nothing of the group is kept.
         """
         segment, open_journal = self._writable()
-        numbered = [(batch.signal, self._numbered(batch)) for batch in batches]
-        origins = [batch.origins for batch in batches]
-        new = _unknown_origins(origins, segment.origins)
-        frame = {schema.TABLE_NAMES[signal]: rows for signal, rows in numbered}
-        if new:
-            frame["origins"] = pa.Table.from_batches(list(new.values())).combine_chunks().to_batches()[0]
-        frame["requests"] = requests
+        groups = [self._group(batch) for batch in batches]
+        origins = _unknown_origins([batch.origins for batch in batches], segment.origins)
+        frame = Frame({schema.TABLE_NAMES[group.signal]: group.hot for group in groups})
+        frame.blocks = [block for group in groups for block, _ in group.cold]
+        if origins:
+            frame.batches["origins"] = pa.Table.from_batches(list(origins.values())).combine_chunks().to_batches()[0]
+        frame.batches["requests"] = requests
         try:
             open_journal.append(journal.encode(frame))
         except JournalFault as fault:
             if not fault.usable:
+                self._count_on(groups)  # what could not be cut back may still be replayed
                 self.close_segment()
             raise StoreUnavailable("the store cannot write to its disk now") from fault
-        self._admit(segment, numbered, new, requests)
+        self._count_on(groups)
+        self._admit(segment, groups, origins, requests)
 
-    def _numbered(self, batch: Batch) -> pa.RecordBatch:
-        rows = batch.rows
-        first = self._next_arrival
-        self._next_arrival += rows.num_rows
+    def _group(self, batch: Batch) -> _Group:
+        """A batch with its arrival numbers, its hot columns apart from the cold ones."""
+        rows, signal, first = batch.rows, batch.signal, self._next_arrivals[batch.signal]
         arrivals = pa.arange(first, first + rows.num_rows)
-        return pa.RecordBatch.from_arrays([arrivals, *rows.columns], schema=schema.TABLES[batch.signal])
+        added = {"arrival": arrivals}
+        if "series" in schema.HOT[signal]:
+            added["series"] = series_of(rows.column("attributes"))
+        hot = [added[name] if name in added else rows.column(name) for name in schema.HOT[signal]]
+        cold = blocks_of(signal, first, rows, rows.column(schema.TIME_COLUMNS[signal]))
+        return _Group(signal, pa.RecordBatch.from_arrays(hot, schema=schema.hot_schema(signal)), cold)
+
+    def _count_on(self, groups: Sequence[_Group]) -> None:
+        for group in groups:
+            self._next_arrivals[group.signal] += group.hot.num_rows
 
     def _admit(
         self,
         segment: Segment,
-        numbered: Sequence[tuple[Signal, pa.RecordBatch]],
+        groups: Sequence[_Group],
         origins: dict[int, pa.RecordBatch],
         requests: pa.RecordBatch,
     ) -> None:
-        measured = [(signal, rows, bounds_of(signal, rows), rows.nbytes) for signal, rows in numbered]
+        measured = [(group, bounds_of(group.signal, group.hot)) for group in groups]
         with self.lock:
             segment.origins.update(origins)
             segment.requests.append(requests)
-            for signal, rows, bounds, size in measured:
-                segment.parts[signal] = segment.part(signal).appended(rows, bounds)
-                segment.tail_bytes += size
+            for group, bounds in measured:
+                part = segment.part(group.signal).appended(group.hot, bounds)
+                for block, loose in group.cold:
+                    part = part.with_cold(block, loose)
+                segment.parts[group.signal] = part
+                segment.tail_bytes += group.bytes
             self.changed.notify_all()
 
     def _writable(self) -> tuple[Segment, Journal]:
@@ -170,7 +201,7 @@ class Store:
         now, retention = self.clock.now_ns(), self.settings.retention_ns
         with self.lock:
             return [
-                View(segment, segment.part(signal), segment.attached)
+                View(segment, segment.part(signal), segment.attached, segment.state is State.SEALED)
                 for segment in self.segments
                 if not expired(segment.closes_ns, retention, now)
             ]

@@ -52,6 +52,11 @@ def test_every_field_fills_its_column():
         assert row[name] == [one.SerializeToString() for one in getattr(sent, name)]
 
 
+def test_a_span_has_failed_when_its_status_is_error_and_not_otherwise():
+    spans = [span(0), *(span(n, status={"code": code}) for n, code in enumerate((0, 1, 2, 3)))]
+    assert rows(decode(*spans)).column("failed").to_pylist() == [False, False, False, True, False]
+
+
 def test_a_status_that_is_absent_is_not_one_that_is_unset():
     absent, unset = rows(decode(span(1), span(2, status={}))).to_pylist()
     assert (absent["status_code"], absent["status_message"]) == (None, None)

@@ -65,10 +65,7 @@ def answer(
     wanted = plan(*own, scrubber=scrubber, **fields)
     found = find(store, wanted, scrubber)
     page = encode.cut(wanted, SPANS, found, max_bytes)
-    response = api.QuerySpansResponse()
-    encode.fill(response, wanted, found, page)
-    response.spans.extend(page.messages)  # type: ignore[arg-type]  # the messages of this shape are Spans
-    return response
+    return api.QuerySpansResponse.FromString(encode.reply(api.QuerySpansResponse(), wanted, found, page))
 
 
 EVERYTHING = Window(None, None)

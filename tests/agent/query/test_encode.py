@@ -121,10 +121,10 @@ def test_a_row_whose_flat_text_is_much_longer_than_its_wire_bytes_fits_too(tmp_p
 
 
 def test_totals_beyond_an_int32_are_no_longer_exact():
-    response = api.QuerySpansResponse()
     wanted = plan()
     found = Found([], total=2**31, has_more=False)
-    encode.fill(response, wanted, found, encode.cut(wanted, SHAPE, found, SMALLEST))
+    reply = encode.reply(api.QuerySpansResponse(), wanted, found, encode.cut(wanted, SHAPE, found, SMALLEST))
+    response = api.QuerySpansResponse.FromString(reply)
     assert (response.total_count, response.total_is_exact) == (2**31 - 1, False)
 
 

@@ -35,9 +35,7 @@ def row(**fields: Any) -> Row:
 
 
 def flat(**fields: Any) -> api.Span:
-    message = SPANS.flat(row(**fields))
-    assert isinstance(message, api.Span)
-    return message
+    return api.Span.FromString(SPANS.flat(row(**fields)))
 
 
 def test_ids_are_the_bytes_that_were_sent_in_lower_case_hex():

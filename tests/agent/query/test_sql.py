@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from agent.store import database
 from agent.store.segment import Bounds, Segment
 from agent.store.statement import Source, Statement
 from tests.agent.query.asking import EVERYTHING, NOW, OFF, plan, planner
-from tests.telemetry import START
+from tests.telemetry import SECOND, START
 
 OWN = ("checkout", "payment")
 AT = Position(START, 5)
@@ -44,8 +45,10 @@ def points(**fields: Any) -> Plan:
     return planner(*OWN, scrubber=OFF).points(api.QueryMetricsRequest(**fields), NOW)
 
 
-NAMES = Names(plan(start_time={"seconds": 1}, end_time={"seconds": 2}).window, "checkout", OWN)
-STEP: dict[str, Any] = {"start_time": {"seconds": 1}, "end_time": {"seconds": 2}, "step": {"seconds": 1}}
+WINDOW: dict[str, Any] = {"start_time": {"seconds": 1}, "end_time": {"seconds": 2}}
+NAMES = Names(plan(**WINDOW).window, "checkout", OWN)
+STEP: dict[str, Any] = {**WINDOW, "step": {"seconds": 1}}
+ANY_TIME = Bounds(1000, 0, NOW * 2, 2**62)
 
 STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "page": lambda s: sql.page(plan(*OWN), s, None, 11),
@@ -59,18 +62,20 @@ STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "shown_oldest": lambda s: sql.shown(plan(*OWN, order=api.ORDER_OLDEST), s, AT, 1000),
     "positions": lambda s: sql.positions(plan(*OWN), s, 50),
     "count": lambda s: sql.count(plan(*OWN), s),
+    "count_among": lambda s: sql.count(plan(*OWN), replace(s, among="among_0")),
+    "count_within": lambda s: sql.count(plan(*OWN, **WINDOW), replace(s, bounds=Bounds(5, SECOND, 2 * SECOND - 1, 0))),
     "kept": lambda s: sql.kept(OWN, s, "start_time_ns"),
     "steps": lambda s: sql.steps(points(**STEP), s, 100),
     "operations": lambda s: sql.operations(NAMES, s),
     "metrics": lambda s: sql.metrics(NAMES, s),
-    "newest_attributes": lambda s: sql.newest_attributes(NAMES, s, "start_time_ns", 100),
+    "newest": lambda s: sql.newest(NAMES, s, "start_time_ns", 100),
 }
 OF_LOGS, OF_POINTS = {"page_of_logs"}, {"page_of_points", "steps", "metrics"}
 
 
 def source(name: str, below: int | None) -> Source:
     table = "logs" if name in OF_LOGS else "points" if name in OF_POINTS else "spans"
-    return Source(f"s_1_2_a.{table}" if below else "tail_0", "1_2_a", below, Bounds())
+    return Source(f"s_1_2_a.{table}" if below else "tail_0", "1_2_a", below, ANY_TIME)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -105,12 +110,30 @@ def test_duckdb_takes_every_statement_in_a_file_and_in_memory(tmp_path, name):
     with database.connect(tmp_path, 64 << 20, 1) as connection:
         database.attach(connection, segment)
         signal = Signal.LOGS if name in OF_LOGS else Signal.METRICS if name in OF_POINTS else Signal.TRACES
-        connection.register("tail_0", pa.Table.from_pylist([], schema=schema.TABLES[signal]))
+        connection.register("tail_0", pa.Table.from_pylist([], schema=schema.hot_schema(signal)))
+        connection.register("among_0", pa.table({"arrival": pa.array([], pa.int64())}))
         for below in (None, 77):
             made = STATEMENTS[name](source(name, below))
             rows = connection.execute(made.text, list(made.parameters)).fetchall()
-            assert rows == ([(0,)] if name == "count" else [])
+            assert rows == ([(0,)] if name.startswith("count") else [])
         connection.unregister("tail_0")
+        connection.unregister("among_0")
+
+
+@pytest.mark.parametrize(
+    ("least", "greatest", "asked"),
+    [
+        (SECOND, 2 * SECOND - 1, []),
+        (SECOND - 1, 2 * SECOND - 1, ["start_time_ns >= ?"]),
+        (SECOND, 2 * SECOND, ["start_time_ns < ?"]),
+        (0, 3 * SECOND, ["start_time_ns >= ?", "start_time_ns < ?"]),
+    ],
+)
+def test_a_row_s_time_is_asked_only_where_the_bounds_leave_it_open(least, greatest, asked):
+    within = replace(source("count", 77), bounds=Bounds(5, least, greatest, 0))
+    made = sql.count(plan(**WINDOW), within)
+    assert [part for part in ("start_time_ns >= ?", "start_time_ns < ?") if part in made.text] == asked
+    assert len(made.parameters) == 1 + len(asked)
 
 
 def test_without_own_services_there_is_no_such_condition():

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,30 +15,41 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent import schema
-from agent.batch import Receipt
+from agent.batch import Receipt, Signal
 from agent.store.duplicates import request_rows
-from agent.store.journal import Journal, JournalFault, NotAJournal, encode, replay
-from tests.agent.store.keeping import origins, span_rows
+from agent.store.journal import Frame, Journal, JournalFault, NotAJournal, encode, replay
+from tests.agent.store.keeping import cold_blocks, hot_rows, origins
 
 HEADER_BYTES = 16
 
 
-def frame(count: int, first: int = 0, requests: int = 1) -> dict[str, pa.RecordBatch]:
+def frame(count: int, first: int = 0, requests: int = 1) -> Frame:
     """A group of spans as the store journals it."""
-    rows = span_rows(count, first)
-    arrivals = pa.array(range(first, first + count), pa.int64())
     keys = [bytes([n]) * 16 for n in range(requests)]
-    return {
-        "spans": pa.RecordBatch.from_arrays([arrivals, *rows.columns], schema=schema.SPANS),
+    batches = {
+        "spans": hot_rows(count, first),
         "origins": origins(*range(requests + 1)),
         "requests": request_rows(keys, [Receipt(count, {"reason": 1}, "said")] * requests, first),
     }
+    return Frame(batches, [block for block, _ in cold_blocks(count, first)] if count else [])
+
+
+Content = tuple[dict[str, pa.RecordBatch], list[bytes]]
+
+
+def content(one: Frame) -> Content:
+    """All that a frame says, to be compared."""
+    return one.batches, [block.stored for block in one.blocks]
+
+
+def contents(frames: Iterable[Frame]) -> list[Content]:
+    return [content(one) for one in frames]
 
 
 FRAMES = [frame(n, first, n % 3) for n, first in ((1, 0), (30, 1), (2, 31), (300, 33))]
 
 
-def written(path: Path, frames: list[dict[str, pa.RecordBatch]]) -> bytes:
+def written(path: Path, frames: list[Frame]) -> bytes:
     path.unlink(missing_ok=True)
     journal = Journal(path)
     for one in frames:
@@ -57,13 +68,24 @@ def whole(tmp_path_factory) -> bytes:
 def test_what_is_written_comes_back(tmp_path, groups):
     frames = [frame(*group) for group in groups]
     written(tmp_path / "a.journal", frames)
-    assert frames == list(replay(tmp_path / "a.journal"))
+    assert contents(frames) == contents(replay(tmp_path / "a.journal"))
 
 
 def test_a_frame_may_hold_any_of_its_sections(tmp_path):
-    frames = [{name: FRAMES[1][name]} for name in FRAMES[1]] + [{}]
+    batches, blocks = FRAMES[1].batches, FRAMES[1].blocks
+    frames = [*(Frame({name: batches[name]}) for name in batches), Frame(blocks=blocks), Frame(blocks=blocks * 3), Frame()]
     written(tmp_path / "a.journal", frames)
-    assert frames == list(replay(tmp_path / "a.journal"))
+    assert contents(frames) == contents(replay(tmp_path / "a.journal"))
+
+
+def test_a_frame_says_which_rows_its_blocks_hold(tmp_path):
+    written(tmp_path / "a.journal", [frame(5000, 70)])
+    (found,) = replay(tmp_path / "a.journal")
+    assert found.batches["spans"].schema.names == list(schema.HOT[Signal.TRACES])
+    extents = [block.extent for block in found.blocks]
+    assert (extents[0].first, extents[-1].end) == (70, 5070)
+    states = [state for block in found.blocks for state in block.column("trace_state").to_pylist()]
+    assert states == [str(number) for number in range(70, 5070)]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,8 +94,8 @@ def test_a_cut_at_any_byte_leaves_an_exact_prefix(tmp_path, whole, data):
     cut = data.draw(st.integers(HEADER_BYTES, len(whole)))
     path = tmp_path / "cut.journal"
     path.write_bytes(whole[:cut])
-    found = list(replay(path))
-    assert found == FRAMES[: len(found)]
+    found = contents(replay(path))
+    assert found == contents(FRAMES[: len(found)])
     sizes = [len(encode(one)) for one in FRAMES]
     assert len(found) == sum(HEADER_BYTES + sum(sizes[: n + 1]) <= cut for n in range(len(FRAMES)))
 
@@ -86,8 +108,8 @@ def test_a_flipped_bit_anywhere_ends_the_replay_before_its_frame(tmp_path, whole
     damaged[at] ^= 1 << bit
     path = tmp_path / "flipped.journal"
     path.write_bytes(damaged)
-    found = list(replay(path))
-    assert found == FRAMES[: len(found)]
+    found = contents(replay(path))
+    assert found == contents(FRAMES[: len(found)])
     before = HEADER_BYTES
     intact = 0
     for one in FRAMES:
@@ -114,7 +136,7 @@ def test_a_journal_is_private_to_its_user_and_never_overwrites_another(tmp_path)
     assert (tmp_path / "a.journal").stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         Journal(tmp_path / "a.journal")
-    assert list(replay(tmp_path / "a.journal")) == FRAMES
+    assert contents(replay(tmp_path / "a.journal")) == contents(FRAMES)
 
 
 @contextlib.contextmanager
@@ -140,7 +162,7 @@ def test_a_full_disk_costs_one_frame_whole_and_the_next_append_works(tmp_path):
         assert path.stat().st_size == size == journal.size, "cut back to the last good frame"
     journal.append(encode(FRAMES[1]))
     journal.close()
-    assert list(replay(path)) == FRAMES[:2]
+    assert contents(replay(path)) == contents(FRAMES[:2])
 
 
 def test_a_full_disk_at_the_beginning_leaves_no_file(tmp_path):
@@ -161,7 +183,7 @@ def test_a_file_that_cannot_be_synced_is_never_written_again(tmp_path):
     for fd in (read_end, write_end, journal_fd):
         os.close(fd)
     journal.close()
-    assert list(replay(tmp_path / "a.journal")) == FRAMES[:1]
+    assert contents(replay(tmp_path / "a.journal")) == contents(FRAMES[:1])
 
 
 def test_closing_twice_is_closing_once(tmp_path):

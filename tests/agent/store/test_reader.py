@@ -13,10 +13,10 @@ from agent.batch import Signal
 from agent.errors import DeadlinePassed
 from agent.store import reader
 from agent.store.flusher import Flusher
-from agent.store.reader import Reading, SegmentUnreadable
+from agent.store.reader import Reading, Remembered, SegmentUnreadable
 from agent.store.segment import ROW_GROUP, Bounds
-from agent.store.statement import Source, Statement
-from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, opened, reading, selected
+from agent.store.statement import Source, Statement, Wanted
+from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, log_batch, opened, reading, selected
 
 LONG = "SELECT count(*) FROM range(300000) a, range(20000) b WHERE hash(a.range) < hash(b.range)"
 """Twenty seconds of DuckDB: longer than every bound here, and still an end for a test that fails."""
@@ -143,6 +143,60 @@ def test_sources_are_newest_first_and_know_their_bounds(tmp_path):
             assert (memory.below, file.below is not None) == (None, True)
             assert memory.bounds.rows == file.bounds.rows == ROW_GROUP + 4096
             assert not one.sources(Signal.LOGS)
+
+
+def test_a_source_among_cold_conditions_has_those_rows_alone_in_files_and_in_memory(tmp_path):
+    wanted = Wanted(text="7")
+    with opened(tmp_path) as (store, _):
+        store.append([log_batch(50)], NO_REQUESTS)
+        flushed(store, seal=True)
+        store.append([log_batch(50, 50)], NO_REQUESTS)
+        with reading(store) as one:
+            found = []
+            for source in one.sources(Signal.LOGS):
+                limited = one.among(source, Signal.LOGS, wanted)
+                assert one.among(source, Signal.LOGS, wanted) == limited, "asked once"
+                text = f"SELECT arrival FROM {limited.relation} WHERE arrival IN (SELECT arrival FROM {limited.among})"
+                arrivals = [arrival for (arrival,) in one.select(limited, ask(text))]
+                found += [body for (body,) in one.cold(source.segment, Signal.LOGS, arrivals, ["body_text"]).values()]
+            assert sorted(found) == sorted(str(number) for number in range(100) if "7" in str(number))
+
+
+def test_a_cancelled_reading_reads_no_other_block(tmp_path):
+    with opened(tmp_path) as (store, _):
+        store.append([log_batch(5)], NO_REQUESTS)
+        with reading(store) as one:
+            (source,) = one.sources(Signal.LOGS)
+            ((arrival,),) = one.select(source, ask(f"SELECT max(arrival) FROM {source.relation}"))
+            one.cancel()
+            for work in (
+                lambda: one.among(source, Signal.LOGS, Wanted(text="1")),
+                lambda: one.cold(source.segment, Signal.LOGS, [arrival], ["body_text"]),
+            ):
+                with pytest.raises(DeadlinePassed):
+                    work()
+
+
+def test_an_answer_is_remembered_across_readings_when_its_segment_is_sealed_and_only_then(tmp_path):
+    with opened(tmp_path) as (store, _):
+        store.append([batch(10)], NO_REQUESTS)
+        flushed(store, seal=True)
+        store.append([batch(10, 10)], NO_REQUESTS)
+        remembered = Remembered(8)
+        asked: list[str] = []
+
+        class Watched(Reading):
+            def select(self, source, statement):  # type: ignore[no-untyped-def]
+                asked.append(source.segment)
+                return super().select(source, statement)
+
+        for _ in range(2):
+            one = Watched(store, store.connection.cursor(), remembered)
+            for source in one.sources(Signal.TRACES):
+                assert one.summarise(source, ask(f"SELECT count(*) FROM {source.relation}")) == [(10,)]
+            one.close()
+        sealed, growing = (segment.name for segment in store.segments)
+        assert (asked.count(sealed), asked.count(growing)) == (1, 2)
 
 
 class Late(Sequence[object]):

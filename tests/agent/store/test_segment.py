@@ -5,23 +5,16 @@ from __future__ import annotations
 import secrets
 from itertools import pairwise
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import schema
 from agent.batch import Signal
 from agent.store.segment import MERGED_ROWS, Bounds, Part, bounds_of, expired, over_budget, segment_name, times_in
-from tests.agent.store.keeping import span_rows
+from tests.agent.store.keeping import hot_rows
 from tests.telemetry import START
 
 SIZES = st.one_of(st.integers(1, 40), st.sampled_from([1, 511, 512, MERGED_ROWS - 1, MERGED_ROWS, MERGED_ROWS + 1]))
-
-
-def numbered(count: int, first: int) -> pa.RecordBatch:
-    arrivals = pa.array(range(first, first + count), pa.int64())
-    return pa.RecordBatch.from_arrays([arrivals, *span_rows(count, first).columns], schema=schema.SPANS)
 
 
 def arrivals(part: Part) -> list[int]:
@@ -33,7 +26,7 @@ def arrivals(part: Part) -> list[int]:
 def test_appending_and_flushing_keep_every_row_once_and_in_order_whatever_the_sizes(steps):
     part, end = Part(), 0
     for count, share in steps:
-        rows = numbered(count, end)
+        rows = hot_rows(count, end)
         part = part.appended(rows, bounds_of(Signal.TRACES, rows))
         end += count
         moved = int(part.tail_rows * share)
@@ -57,7 +50,7 @@ def test_appending_and_flushing_keep_every_row_once_and_in_order_whatever_the_si
 def test_batches_in_memory_stay_few(sizes):
     part, end = Part(), 0
     for count in sizes:
-        rows = numbered(count, end)
+        rows = hot_rows(count, end)
         part, end = part.appended(rows, bounds_of(Signal.TRACES, rows)), end + count
     small = [batch.num_rows for batch in part.tail if batch.num_rows <= MERGED_ROWS // 2]
     assert len(part.tail) <= 2 * end / MERGED_ROWS + 14 + len(small) // 2
@@ -67,16 +60,16 @@ def test_batches_in_memory_stay_few(sizes):
 
 
 def test_a_part_that_a_reader_holds_does_not_change():
-    rows = numbered(10, 0)
+    rows = hot_rows(10, 0)
     held = Part().appended(rows, bounds_of(Signal.TRACES, rows))
-    held.appended(numbered(10, 10), Bounds())
+    held.appended(hot_rows(10, 10), Bounds())
     held.flushed(7)
     assert arrivals(held) == list(range(10))
     assert held.flushed_below == 0
 
 
 def test_bounds_are_the_extremes_and_join_like_sets():
-    first, second = (bounds_of(Signal.TRACES, numbered(5, at)) for at in (0, 100))
+    first, second = (bounds_of(Signal.TRACES, hot_rows(5, at)) for at in (0, 100))
     assert first == Bounds(5, START, START + 4000, 0)
     assert first.joined(second) == second.joined(first) == Bounds(10, START, START + 104_000, 0)
     assert first.joined(Bounds()) == first

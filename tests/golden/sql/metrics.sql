@@ -1,4 +1,4 @@
-SELECT metric_name, type, unit, description, count(*) FROM s_1_2_a.points WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND time_ns >= ? AND time_ns < ? GROUP BY metric_name, type, unit, description LIMIT ?
+SELECT metric_name, type, unit, max(arrival), count(*) FROM s_1_2_a.points WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND time_ns >= ? AND time_ns < ? GROUP BY metric_name, type, unit LIMIT ?
 -- 77
 -- 'checkout'
 -- 'payment'

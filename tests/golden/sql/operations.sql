@@ -1,4 +1,4 @@
-SELECT name, kind, count(*), count(*) FILTER (status_code = 2) FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND start_time_ns >= ? AND start_time_ns < ? GROUP BY name, kind LIMIT ?
+SELECT name, kind, count(*), count(*) FILTER (failed) FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND start_time_ns >= ? AND start_time_ns < ? GROUP BY name, kind LIMIT ?
 -- 77
 -- 'checkout'
 -- 'payment'

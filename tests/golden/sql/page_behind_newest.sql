@@ -1,4 +1,4 @@
-SELECT arrival, service_name, origin, trace_id_high, trace_id_low, span_id, parent_span_id, trace_state, flags, name, kind, start_time_ns, duration_ns, attributes, dropped_attributes_count, events, dropped_events_count, links, dropped_links_count, status_code, status_message FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND start_time_ns >= ? AND start_time_ns <= ? AND (start_time_ns < ? OR arrival < ?) ORDER BY start_time_ns DESC, arrival DESC LIMIT ?
+SELECT arrival, service_name, origin, trace_id_high, trace_id_low, span_id, parent_span_id, name, kind, start_time_ns, duration_ns, failed FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND start_time_ns >= ? AND start_time_ns <= ? AND (start_time_ns < ? OR arrival < ?) ORDER BY start_time_ns DESC, arrival DESC LIMIT ?
 -- 77
 -- 'checkout'
 -- 'payment'

@@ -1,4 +1,4 @@
-SELECT arrival, service_name, origin, trace_id_high, trace_id_low, span_id, parent_span_id, trace_state, flags, name, kind, start_time_ns, duration_ns, attributes, dropped_attributes_count, events, dropped_events_count, links, dropped_links_count, status_code, status_message FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND start_time_ns >= ? AND start_time_ns < ? AND service_name = ? AND trace_id_high = ?::UBIGINT AND trace_id_low = ?::UBIGINT AND name = ? AND kind = ? AND status_code = ? AND duration_ns >= ? AND duration_ns <= ? AND (list_contains(attributes, ?::BLOB) OR list_contains(attributes, ?::BLOB) OR list_contains(attributes, ?::BLOB)) AND (list_contains(attributes, ?::BLOB)) ORDER BY start_time_ns DESC, arrival DESC LIMIT ?
+SELECT arrival, service_name, origin, trace_id_high, trace_id_low, span_id, parent_span_id, name, kind, start_time_ns, duration_ns, failed FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND start_time_ns >= ? AND start_time_ns < ? AND service_name = ? AND trace_id_high = ?::UBIGINT AND trace_id_low = ?::UBIGINT AND name = ? AND kind = ? AND failed = ? AND duration_ns >= ? AND duration_ns <= ? ORDER BY start_time_ns DESC, arrival DESC LIMIT ?
 -- 77
 -- 'checkout'
 -- 'payment'
@@ -9,11 +9,7 @@ SELECT arrival, service_name, origin, trace_id_high, trace_id_low, span_id, pare
 -- 12370169555311111083
 -- 'GET'
 -- 2
--- 2
+-- True
 -- 1000000
 -- 2000000
--- b'\n\x01k\x12\x05\n\x03500'
--- b'\n\x01k\x12\x03\x18\xf4\x03'
--- b'\n\x01k\x12\t!\x00\x00\x00\x00\x00@\x7f@'
--- b'\n\x01l\x12\x03\n\x01x'
 -- 11

@@ -1,0 +1,29 @@
+"""Conditions that no SQL answers: on cold columns, which blocks are asked for, and on scrubbed rows; pure."""
+
+from __future__ import annotations
+
+from agent import values
+from agent.query.plan import Plan, Recheck
+from agent.query.rows import Row, Shape
+from agent.store.statement import Wanted
+
+
+def wanted_of(plan: Plan) -> Wanted | None:
+    """The plan's conditions on cold columns."""
+    if not plan.attributes and not plan.text:
+        return None
+    forms = tuple(tuple(wires) for wires in plan.attributes)
+    return Wanted(forms, values.folded(plan.text or ""), plan.window.start_ns, plan.window.end_ns)
+
+
+def holds(row: Row, recheck: Recheck, shape: Shape) -> bool:
+    """Whether a scrubbed row meets a condition."""
+    if recheck.field == "text":
+        return values.folded(recheck.wanted) in values.folded(shape.text(row))
+    if recheck.field != "attributes":
+        return bool(row[recheck.field] == recheck.wanted)
+    wanted = values.values_of_text(recheck.wanted)
+    return any(
+        attribute.key == recheck.key and attribute.value in wanted
+        for attribute in (values.key_value(wire) for wire in row["attributes"])
+    )

@@ -1,0 +1,128 @@
+"""A block is what was written or BlockDamaged; and it answers as its rows would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import schema
+from agent.batch import Signal
+from agent.store.block import HEAD, Block, BlockDamaged, Extent, Loose, encode, joined, read_head
+from tests.agent.store.drawing import ATTRIBUTES, loose
+
+LOGS = Signal.LOGS
+SIGNALS = pytest.mark.parametrize("signal", Signal)
+ROWS = [[b"common", b"rare 1"], [], [b"common"], [b"rare 2", b"common"]]
+WHOLE = encode(loose(LOGS, 4, 100, attributes=ROWS, body_text=["first", None, "Broken pipe", "last"]))
+
+
+def damaged(stored: bytes) -> bool:
+    try:
+        Block(stored)
+    except BlockDamaged:
+        return True
+    return False
+
+
+def test_a_block_knows_which_rows_it_holds():
+    block = Block(WHOLE)
+    assert block.extent == Extent(LOGS, 100, 104, 100, 103)
+    assert block.extent.rows == 4
+    assert read_head(WHOLE[: HEAD.size]) == (block.extent, len(WHOLE))
+
+
+@SIGNALS
+@pytest.mark.parametrize("extent", [(0, 0, 0), (2**62, -(2**63), 2**63 - 1), (7, -1, 1)])
+def test_any_extent_comes_back(signal, extent):
+    first, least, greatest = extent
+    made = Extent(signal, first, first + 3, least, greatest)
+    assert Block(encode(Loose(made, loose(signal, 3).rows))).extent == made
+
+
+def test_any_flipped_bit_is_damage():
+    for at in range(len(WHOLE)):
+        for bit in range(8):
+            flipped = bytearray(WHOLE)
+            flipped[at] ^= 1 << bit
+            assert damaged(bytes(flipped)), (at, bit)
+
+
+def test_a_cut_anywhere_and_anything_behind_it_is_damage():
+    assert not damaged(WHOLE)
+    assert all(damaged(WHOLE[:cut]) for cut in range(len(WHOLE)))
+    assert all(damaged(WHOLE + behind) for behind in (b"\0", WHOLE))
+
+
+@given(st.binary(max_size=200))
+def test_other_bytes_are_no_block(content):
+    assert damaged(content)
+    assert damaged(WHOLE[:12] + content)
+
+
+@SIGNALS
+def test_every_cold_column_comes_back_by_its_name(signal):
+    rows = loose(signal, 5, 30)
+    block = Block(encode(rows))
+    for name in schema.COLD[signal]:
+        assert block.column(name) == rows.column(name)
+        assert block.values(name, [4, 0]) == rows.values(name, [4, 0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=ATTRIBUTES.filter(bool), asked=ATTRIBUTES, skipped=st.integers(0, 3))
+def test_a_block_and_loose_rows_have_what_a_plain_scan_finds(rows, asked, skipped):
+    part = loose(LOGS, len(rows), attributes=rows)
+    cut = Loose(part.extent, loose(LOGS, skipped + len(rows), attributes=[[b"key=a"]] * skipped + rows).rows.slice(skipped))
+    for wire in {wire for row in (*rows, *asked) for wire in row} - {b""}:
+        plainly = [index for index, row in enumerate(rows) if wire in row]
+        for piece in (part, cut, Block(encode(part)), Block(encode(cut))):
+            found = piece.having("attributes", wire).tolist()
+            assert found == sorted(found)
+            assert sorted(set(found)) == plainly
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    texts=st.lists(st.none() | st.text("abA üÜ", max_size=6), min_size=1, max_size=10),
+    wanted=st.text("abü", min_size=1, max_size=2),
+)
+def test_a_block_and_loose_rows_contain_what_a_plain_scan_finds(texts, wanted):
+    part = loose(LOGS, len(texts), body_text=texts)
+    plainly = [index for index, text in enumerate(texts) if text is not None and wanted in text.lower()]
+    for piece in (part, Block(encode(part))):
+        assert piece.containing("body_text", wanted).tolist() == plainly
+
+
+@pytest.mark.parametrize("sizes", [[1], [1, 1], [3, 4, 5]])
+@SIGNALS
+def test_joined_pieces_are_their_rows_in_order_packed_or_not(signal, sizes):
+    pieces: list[Any] = []
+    end = 50
+    for number, size in enumerate(sizes):
+        texts = [f"{end + n}" for n in range(size)]
+        name = {Signal.TRACES: "trace_state", Signal.LOGS: "body_text", Signal.METRICS: "description"}[signal]
+        columns: dict[str, list[Any]] = {name: texts, "attributes": [[text.encode()] for text in texts]}
+        piece = loose(signal, size, end, **columns)
+        pieces.append(Block(encode(piece)) if number % 2 else piece)
+        end += size
+    whole = joined(pieces)
+    assert whole.extent == Extent(signal, 50, end, 50, end - 1)
+    assert whole.column(name).to_pylist() == [str(number) for number in range(50, end)]
+    assert whole.column("attributes").to_pylist() == [[str(number).encode()] for number in range(50, end)]
+    assert Block(encode(whole)).column(name) == whole.column(name)
+
+
+def test_the_times_of_joined_pieces_are_the_extremes():
+    early, late = Extent(LOGS, 0, 1, 5, 9), Extent(LOGS, 1, 2, -3, 6)
+    rows = loose(LOGS, 1).rows
+    assert joined([Loose(early, rows), Loose(late, rows)]).extent == Extent(LOGS, 0, 2, -3, 9)
+
+
+def test_rows_keep_the_order_of_their_attributes():
+    lists = [[b"z", b"a", b"z"], [b"a", b"only here", b"z"]]
+    block = Block(encode(loose(LOGS, 2, attributes=lists)))
+    assert block.column("attributes") == pa.array(lists, schema.LOGS.field("attributes").type)

@@ -1,0 +1,8 @@
+SELECT arrival FROM s_1_2_a.spans WHERE arrival < ? AND service_name IN (?, ?) AND service_name = ? AND start_time_ns >= ? AND start_time_ns < ? ORDER BY start_time_ns DESC LIMIT ?
+-- 77
+-- 'checkout'
+-- 'payment'
+-- 'checkout'
+-- 1000000000
+-- 2000000000
+-- 100
