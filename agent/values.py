@@ -35,6 +35,22 @@ def key_value(wire: bytes) -> KeyValue:
         return KeyValue(value=AnyValue(string_value=UNREADABLE))
 
 
+def readable(wires: Iterable[bytes]) -> list[bytes]:
+    """These KeyValues as any OTLP tool can read them: bytes that are none, or strings that are not UTF-8, are said to be so."""
+    return [wire if _parses(wire) else _UNREADABLE_WIRE for wire in wires]
+
+
+def _parses(wire: bytes) -> bool:
+    try:
+        KeyValue.FromString(wire)
+    except DecodeError:
+        return False
+    return True
+
+
+_UNREADABLE_WIRE = KeyValue(value=AnyValue(string_value=UNREADABLE)).SerializeToString()
+
+
 def _double_json(value: float) -> Json:
     if math.isfinite(value):
         return value

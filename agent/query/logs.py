@@ -72,7 +72,7 @@ def _otlp_log(row: Row) -> columns.LogRecord:
         severity_number=row["severity_number"],
         severity_text=row["severity_text"],
         event_name=row["event_name"],
-        attributes=row["attributes"],
+        attributes=values.readable(row["attributes"]),
         dropped_attributes_count=row["dropped_attributes_count"],
         flags=row["flags"],
     )

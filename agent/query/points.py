@@ -108,7 +108,7 @@ def _add_point(metric: columns.Metric, row: Row) -> None:
     if kind is PointKind.SUM:
         part.is_monotonic = row["is_monotonic"]
     part.data_points.add(
-        attributes=row["attributes"],
+        attributes=values.readable(row["attributes"]),
         start_time_unix_nano=row["start_time_ns"],
         time_unix_nano=row["time_ns"],
         flags=row["flags"],
@@ -128,7 +128,7 @@ def otlp_points(rows: Sequence[Row]) -> bytes:
                     name=row["metric_name"],
                     description=row["description"],
                     unit=row["unit"],
-                    metadata=row["metadata"],
+                    metadata=values.readable(row["metadata"]),
                 )
             _add_point(metrics[key], row)
     return data.SerializeToString()

@@ -84,13 +84,13 @@ def _otlp_span(row: Row) -> columns.Span:
         parent_span_id=span_id_bytes(row["parent_span_id"]),
         start_time_unix_nano=row["start_time_ns"],
         end_time_unix_nano=row["start_time_ns"] + row["duration_ns"],
+        attributes=values.readable(row["attributes"]),
         **{
             name: row[name]
             for name in (
                 "trace_state",
                 "name",
                 "kind",
-                "attributes",
                 "dropped_attributes_count",
                 "events",
                 "dropped_events_count",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from agent.values import UNREADABLE, any_value_json, flat, key_value, text_of, values_of_text, wire_forms
+from agent.values import UNREADABLE, any_value_json, flat, key_value, readable, text_of, values_of_text, wire_forms
 from tests.telemetry import EVERY_VALUE, any_value, attributes
 
 SCALARS = (
@@ -134,3 +134,13 @@ def test_the_deepest_value_that_can_be_read_has_a_text(kind):
     for _ in range(32):
         value = [value] if kind == "list" else {"k": value}
     assert any_value(value) in values_of_text(text_of(any_value(value)))
+
+
+@pytest.mark.parametrize("wire", [b"\n\x01k\x12\x04\n\x02\xff\xfe", b"\n\x7fk", b"\xff"])
+def test_what_no_tool_could_read_is_said_to_be_unreadable(wire):
+    whole = KeyValue(key="k", value=AnyValue(string_value="ü")).SerializeToString()
+
+    kept, said = readable([whole, wire])
+
+    assert whole == kept
+    assert UNREADABLE == KeyValue.FromString(said).value.string_value
