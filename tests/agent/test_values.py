@@ -143,4 +143,4 @@ def test_what_no_tool_could_read_is_said_to_be_unreadable(wire):
     kept, said = readable([whole, wire])
 
     assert whole == kept
-    assert UNREADABLE == KeyValue.FromString(said).value.string_value
+    assert KeyValue.FromString(said).value.string_value == UNREADABLE
