@@ -23,39 +23,56 @@ _log = structlog.get_logger(__name__)
 
 
 @commands.command()
-def run(config: ConfigOption = None) -> None:
-    """Run the colony until SIGTERM or SIGINT: poll agents, pull summaries, answer the operator."""
+def run(
+    config: ConfigOption = None,
+    *,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="Speak MCP on standard input and output, for a host that starts it; no ports.")
+    ] = False,
+) -> None:
+    """Run the colony until SIGTERM or SIGINT: poll agents, pull summaries, answer models over MCP."""
     effective = loaded(config)
     set_up_logging(effective.log)
     problems: list[str] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_signalled(effective))
+            runner.run(_until_signalled(effective, stdio=stdio))
     except* errors.ConfigError as group:  # from inside the house's task groups, or bare
         problems = [error.message for error in leaves(group)]
     if problems:
         fail("\n".join(problems), REFUSED)
 
 
-async def _until_signalled(config: Config) -> None:
+async def _until_signalled(config: Config, *, stdio: bool) -> None:
     from colony.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that other commands save
+    from colony.app import run_stdio  # noqa: PLC0415 likewise
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: _log.warning("SIGHUP: this release reloads nothing; restart it instead"))
-    await run_house(config, stop, lambda listening: _announce(config, listening))
+    if stdio:
+        await run_stdio(config, stop)
+    else:
+        await run_house(config, stop, lambda listening: _announce(config, listening))
 
 
 def _announce(config: Config, listening: Listening) -> None:
-    """For people two lines; for machines, which read every line, one event."""
+    """For people three lines; for machines, which read every line, one event."""
     if config.log.format == "json":
-        _log.info("listening", version=__version__, admin=listening.admin, summaries_dir=str(config.summaries.dir))
+        _log.info(
+            "listening", version=__version__, mcp=listening.mcp, admin=listening.admin, summaries_dir=str(config.summaries.dir)
+        )
         return
-    sys.stdout.write(f"coral-colony {__version__}  admin {listening.admin}  /metrics /livez /readyz\n")
+    sys.stdout.write(f"coral-colony {__version__}  MCP {_url(config, listening)}\n")
+    sys.stdout.write(f"admin {listening.admin}  /metrics /livez /readyz\n")
     sys.stdout.write(f"summaries for {config.summaries.retention} in {config.summaries.dir}\n")
     sys.stdout.flush()
+
+
+def _url(config: Config, listening: Listening) -> str:
+    return f"http{'s' if config.mcp.tls else ''}://{listening.mcp}/mcp"
 
 
 def _say_version(wanted: bool) -> None:

@@ -18,8 +18,12 @@ from colony.orchestrator.asking import AskSettings
 from colony.orchestrator.orchestrator import OrchestratorSettings, orchestrating
 from colony.registry.discovery import Sources
 from colony.registry.registry import RegistrySettings, registering
+from colony.server.guard import Access
+from colony.server.protocol import ColonyServer, mcp_server
+from colony.server.serving import Pair, serving_mcp, speak, token_of
 from colony.summaries.summaries import Summaries, SummarySettings, summarising
 from colony.tls import TlsSettings, certified
+from colony.tools.tool import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Listening:
     """The bound address of every door."""
 
     admin: str
+    mcp: str
 
 
 @asynccontextmanager
@@ -72,15 +77,56 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
         def why_not() -> str | None:
             return None if registry.has_polled else "agents have not been asked yet"
 
-        async with serving_admin(config.admin.endpoint, rooms.instruments, why_not) as admin:
-            loops = [
-                tasks.create_task(registry.poll_forever()),
-                tasks.create_task(_pull_when_polled(rooms, config)),
-            ]
-            ready(Listening(admin))
+        async with AsyncExitStack() as doors:
+            admin = await doors.enter_async_context(serving_admin(config.admin.endpoint, rooms.instruments, why_not))
+            mcp = await doors.enter_async_context(serving_tools(config, rooms))
+            loops = _keeping_fresh(rooms, config, tasks)
+            ready(Listening(admin, mcp))
             await stop.wait()
             for loop in loops:
                 loop.cancel()
+
+
+async def run_stdio(config: Config, stop: asyncio.Event, clock: Clock | None = None) -> None:
+    """The colony for one MCP host that started it, over standard input and output; no ports, summaries in memory.
+
+    Raises:
+        ConfigError: something cannot be had: a certificate.
+    """
+    async with opened(config, keeps_summaries=False, clock=clock) as rooms, asyncio.TaskGroup() as tasks:
+        loops = _keeping_fresh(rooms, config, tasks)
+        speaking = tasks.create_task(speak(server_of(config, rooms)))
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait([speaking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*loops, speaking, stopping):
+            task.cancel()
+
+
+def server_of(config: Config, rooms: Rooms) -> ColonyServer:
+    """The MCP server of an open colony."""
+    return mcp_server(Surroundings(rooms.desk, rooms.clock, config.mcp.answer_tokens), rooms.instruments)
+
+
+@asynccontextmanager
+async def serving_tools(config: Config, rooms: Rooms) -> AsyncIterator[str]:
+    """MCP over HTTP; yields the bound address.
+
+    Raises:
+        ConfigError: the address, the token or the certificate cannot be had.
+    """
+    wanted = config.mcp
+    access = Access(wanted.endpoint, wanted.allowed_hosts, wanted.allowed_origins, token_of(wanted.bearer_token_file))
+    pair = Pair(wanted.tls.cert_file, wanted.tls.key_file) if wanted.tls else None
+    async with serving_mcp(server_of(config, rooms), access, pair) as address:
+        yield address
+
+
+def _keeping_fresh(rooms: Rooms, config: Config, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """The loops that poll agents and pull summaries."""
+    return [
+        tasks.create_task(rooms.desk.registry.poll_forever()),
+        tasks.create_task(_pull_when_polled(rooms, config)),
+    ]
 
 
 async def _pull_when_polled(rooms: Rooms, config: Config) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_TOKENS = (100, 250, 500, 1000, 2000, 3000, 4000, 6000, 8000, 10_000)
 
 
 class Instruments:
@@ -18,6 +19,7 @@ class Instruments:
         self._open_agents()
         self._open_questions()
         self._open_summaries()
+        self._open_tools()
 
     def _open_agents(self) -> None:
         self.agents = Gauge(
@@ -74,5 +76,23 @@ class Instruments:
         self.summary_gaps = Counter(
             "coral_colony_summary_gaps",
             "minutes of an agent that were lost: it kept them no more when it could be asked",
+            registry=self.registry,
+        )
+
+    def _open_tools(self) -> None:
+        self.tool_calls = Counter(
+            "coral_colony_tool_calls",
+            "calls of a tool: answered, refused for what was asked, failed, or cancelled",
+            ["tool", "outcome"],
+            registry=self.registry,
+        )
+        self.tool_seconds = Histogram(
+            "coral_colony_tool_seconds", "one call of a tool", ["tool"], buckets=_LATENCY, registry=self.registry
+        )
+        self.answer_tokens = Histogram(
+            "coral_colony_answer_tokens",
+            "how long an answer is, in tokens of three bytes",
+            ["tool"],
+            buckets=_TOKENS,
             registry=self.registry,
         )

@@ -28,7 +28,9 @@ from coral.agent.v1 import telemetry_query_pb2_grpc as rpc
 
 REPOSITORY = Path(__file__).parent.parent
 _DOORS = {"OTLP__GRPC": 4317, "OTLP__HTTP": 4318, "QUERY": 4319, "ADMIN": 4320}
-_COLONY_ADMIN = 4322
+_COLONY_DOORS = {"MCP": 4321, "ADMIN": 4322}
+_WARM_SECONDS = 8
+"""Of orders, before the investigation: the slow and the failed ones come by then."""
 _START_SECONDS = 60
 _END_SECONDS = 30
 _PAUSE_SECONDS = 0.15
@@ -60,13 +62,16 @@ def _demo(directory: Path, seconds: float | None, *, free_ports: bool) -> None:
         shops = house.enter_context(_agent(directory, "node-1", free_ports=free_ports))
         payments = house.enter_context(_agent(directory, "node-2", free_ports=True))
         agents = [shops, payments]
-        house.enter_context(_colony(directory, agents, free_ports=free_ports))
+        colony = house.enter_context(_colony(directory, agents, free_ports=free_ports))
         stubs = [house.enter_context(_asking(agent)) for agent in agents]
         with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as services:
             charges = services.enter_context(_service(directory, "payments", payments))
             orders = services.enter_context(_service(directory, "shop", shops, f"http://127.0.0.1:{charges}/charge"))
             print("two services send traces, logs and metrics (metrics every 5 seconds); Ctrl-C ends it", flush=True)
-            _send(stubs[0], agents, f"http://127.0.0.1:{orders}/order", seconds)
+            order = f"http://127.0.0.1:{orders}/order"
+            _send(stubs[0], agents, order, min(_WARM_SECONDS, seconds or _WARM_SECONDS))
+            _investigate(colony)
+            _send(stubs[0], agents, order, None if seconds is None else max(0.0, seconds - _WARM_SECONDS), has_said=True)
         _tell_what_arrived(stubs)
 
 
@@ -76,10 +81,17 @@ def _asking(agent: Addresses) -> Iterator[rpc.TelemetryQueryStub]:
         yield rpc.TelemetryQueryStub(channel)  # type: ignore[no-untyped-call] # generated
 
 
-def _send(stub: rpc.TelemetryQueryStub, agents: Sequence[Addresses], order: str, seconds: float | None) -> None:
+def _investigate(url: str) -> None:
+    """Play an investigation through the colony's MCP server."""
+    print(f"an investigation through MCP at {url}; a host of yours can ask there too:\n", flush=True)
+    subprocess.run([sys.executable, "-m", "demo.investigation", url], cwd=REPOSITORY, check=False, timeout=_START_SECONDS)
+
+
+def _send(
+    stub: rpc.TelemetryQueryStub, agents: Sequence[Addresses], order: str, seconds: float | None, *, has_said: bool = False
+) -> None:
     """Order again and again; say what to ask once an order that failed has arrived."""
     until = None if seconds is None else time.monotonic() + seconds
-    has_said = False
     while until is None or time.monotonic() < until:
         try:
             urllib.request.urlopen(urllib.request.Request(order, b"{}"), timeout=10).close()
@@ -125,22 +137,25 @@ def _tell_what_arrived(stubs: Sequence[rpc.TelemetryQueryStub]) -> None:
 
 
 @contextlib.contextmanager
-def _colony(directory: Path, agents: Sequence[Addresses], *, free_ports: bool) -> Iterator[None]:
-    """``coral-colony run`` over these agents, whatever this machine's configuration says."""
+def _colony(directory: Path, agents: Sequence[Addresses], *, free_ports: bool) -> Iterator[str]:
+    """``coral-colony run`` over these agents, whatever this machine's configuration says; where its MCP answers."""
     (directory / "colony.toml").touch()
-    port = 0 if free_ports or not _is_free(_COLONY_ADMIN) else _COLONY_ADMIN
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CORAL_COLONY")}
     environ |= {
         "CORAL_COLONY__AGENTS__STATIC": ",".join(agent.query for agent in agents),
-        "CORAL_COLONY__ADMIN__ENDPOINT": f"127.0.0.1:{port}",
         "CORAL_COLONY__SUMMARIES__DIR": str(directory / "colony"),
+        "CORAL_COLONY__SUMMARIES__INTERVAL": "2s",
         "CORAL_COLONY__LOG__FORMAT": "json",
+    }
+    environ |= {
+        f"CORAL_COLONY__{door}__ENDPOINT": f"127.0.0.1:{0 if free_ports or not _is_free(port) else port}"
+        for door, port in _COLONY_DOORS.items()
     }
     log = directory / "colony.log"
     with _process(["colony", "run", "--config", str(directory / "colony.toml")], environ, log) as process:
         event = _listening(process, log)
         print(f"a colony asks both agents: http://{event['admin']}/metrics", flush=True)
-        yield
+        yield f"http://{event['mcp']}/mcp"
 
 
 @contextlib.contextmanager

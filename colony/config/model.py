@@ -27,6 +27,8 @@ from colony.quantity import ByteSize, Duration
 
 _SECOND = Duration.of("1s")
 _NEIGHBOUR = Endpoint("127.0.0.1", 4319)
+_MCP = Endpoint("127.0.0.1", 4321)
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 what is looked for
 
 
 class AgentsTls(Section):
@@ -76,6 +78,47 @@ class Agents(Section):
         return self
 
 
+class McpTls(Section):
+    """The certificate that MCP clients see."""
+
+    cert_file: ReadableFile = Field(description="The certificate chain that MCP clients see, PEM")
+    key_file: ReadableFile = Field(description="Its private key, PEM, without a password")
+
+
+class Mcp(Section):
+    """Where models ask, and who may."""
+
+    endpoint: EndpointField = fields.key(_MCP, "Where MCP answers, at /mcp and /api/mcp")
+    allowed_hosts: tuple[Name, ...] = fields.key(
+        (), 'What the Host header may say besides this address, like "colony.example:4321" or "colony:*" for any port'
+    )
+    allowed_origins: tuple[Name, ...] = fields.key(
+        (), 'What the Origin header may say besides this machine\'s, like "https://assistant.example"'
+    )
+    bearer_token_file: ReadableFile | None = fields.key(
+        None, "A file with the token that clients must send; off loopback there must be one"
+    )
+    answer_tokens: int = fields.key(6000, "The longest answer of a tool, in tokens of three bytes", ge=1000, le=10_000)
+    tls: McpTls | None = Field(default=None, description="TLS; without it MCP is plaintext")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = []
+        if not self.endpoint.is_local and self.bearer_token_file is None:
+            problems.append(
+                f'mcp.endpoint = "{self.endpoint}": off this machine anyone could ask; set mcp.bearer_token_file, '
+                "or write a loopback address"
+            )
+        if self.endpoint.host in _WILDCARDS and not self.allowed_hosts:
+            problems.append(
+                f'mcp.endpoint = "{self.endpoint}": of every interface no Host header can be right by itself; '
+                "set mcp.allowed_hosts to the names that clients use"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
 class Cache(Section):
     """Answers given again."""
 
@@ -119,6 +162,7 @@ class Config(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, case_sensitive=True, validate_default=False)
 
+    mcp: Mcp = Field(default_factory=Mcp)
     agents: Agents = Field(default_factory=Agents)
     cache: Cache = Field(default_factory=Cache)
     summaries: Summaries = Field(default_factory=Summaries)

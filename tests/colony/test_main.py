@@ -23,6 +23,7 @@ def _environ(tmp_path: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "CORAL_COLONY__ADMIN__ENDPOINT": "127.0.0.1:0",
+        "CORAL_COLONY__MCP__ENDPOINT": "127.0.0.1:0",
         "CORAL_COLONY__SUMMARIES__DIR": str(tmp_path / "state"),
         "CORAL_COLONY__LOG__FORMAT": "json",
     }

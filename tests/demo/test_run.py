@@ -30,6 +30,8 @@ def test_it_sends_all_three_signals_of_both_services_and_says_what_to_ask(tmp_pa
     assert re.search(r"export CORAL_COLONY__AGENTS__STATIC=127\.0\.0\.1:\d+,127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
     assert re.search(r"coral-colony trace [0-9a-f]{32}$", ended.stdout, re.MULTILINE)
     assert re.search(r"coral-agent info --target 127\.0\.0\.1:\d+$", ended.stdout, re.MULTILINE)
+    assert re.search(r"^> coral_reconstruct_trace\(trace_id='[0-9a-f]{32}'\)", ended.stdout, re.MULTILINE), ended.stdout
+    assert re.search(r"^  trace [0-9a-f]{32}: \d spans, ", ended.stdout, re.MULTILINE), ended.stdout
     assert list(tmp_path.iterdir()) == []
     assert [process.pid for process in psutil.process_iter() if _works_in(process, tmp_path)] == []
 

@@ -76,7 +76,9 @@ ONE_PROBLEM = [
     ('[summaries]\nretention = "1m"', 'summaries.retention = "1m": write at least "1h"'),
     ('[log]\nlevel = "loud"', 'log.level = "loud": write "debug", "info", "warning" or "error"'),
     ('[agents]\npol = "secret"', "agents.pol: unknown key; did you mean agents.poll?"),
-    ('[mcp]\nendpoint = "secret"', "mcp: unknown key"),
+    ('[mcpp]\nendpoint = "secret"', "mcpp: unknown key"),
+    ('[mcp]\nanswer_tokens = 10001', "mcp.answer_tokens = 10001: write at most 10000"),
+    ('[mcp]\nendpoint = "10.0.0.1:4321"', "mcp.endpoint = \"10.0.0.1:4321\": off this machine anyone could ask"),
 ]  # fmt: skip
 
 

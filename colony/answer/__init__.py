@@ -1,0 +1,1 @@
+"""Pure: what many agents said, told to a model: text first, bounded, saying what it left out."""
