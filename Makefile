@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?=
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check conformance setup node bench demo proto requirements format lint imports types clean
+.PHONY: run test check conformance setup node bench soak demo proto requirements format lint imports types clean
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -54,6 +54,10 @@ conformance: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
 	$(BIN)/python -m bench.house $(BENCH)
+
+## Ten minutes at 10,000 spans a second with queries, then fifty kills. SOAK="--seconds 20 --rounds 0" are its options.
+soak: $(VENV)/.ready
+	$(BIN)/python -m bench.soak $(SOAK)
 
 ## An agent, two services that send it telemetry, and what to ask it; until Ctrl-C, or DEMO_SECONDS=20.
 demo: $(VENV)/.ready

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from ssl import TLSVersion
 
@@ -25,7 +25,9 @@ from agent.decode.points import point_decoder
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
 from agent.errors import ConfigError
+from agent.health import Health, living
 from agent.instruments import Instruments
+from agent.log import set_up_logging
 from agent.query.door import querying
 from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
@@ -35,16 +37,18 @@ from agent.receive.cors import CorsSettings
 from agent.receive.otlp_grpc import GrpcSettings, Keepalive, serving_otlp_grpc
 from agent.receive.otlp_http import HttpSettings, serving_otlp_http
 from agent.receive.receiver import Receiver
+from agent.reload import Reload, reloading
 from agent.scrub.rules import ScrubSettings
 from agent.scrub.scrubber import Scrubber
-from agent.services import OwnServices
+from agent.services import CurrentServices, OwnServices
 from agent.store.flusher import flushing
+from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
-from agent.store.store import StoreSettings
+from agent.store.watch import watching
 from agent.store.writer import Decode, Writer, writing
-from agent.tls import Certificate, TlsSettings, certified
+from agent.tls import Certificate, TlsSettings, certified, expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,52 +61,39 @@ class Listening:
     admin: str
 
 
-@dataclass(slots=True)
-class Health:
-    """Whether the agent takes and answers requests: its doors are open and its threads run."""
-
-    threads: Mapping[str, threading.Thread]
-    is_open: bool = False
-
-    def fault(self) -> str | None:
-        """Why it does not; None when it does."""
-        dead = [name for name, thread in self.threads.items() if not thread.is_alive()]
-        if dead:
-            return f"the {dead[0]} has stopped"
-        return None if self.is_open else "starting or draining"
-
-
-async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], None], clock: Clock | None = None) -> None:
+async def run(
+    config: Config,
+    stop: asyncio.Event,
+    ready: Callable[[Listening], None],
+    clock: Clock | None = None,
+    reload: Reload | None = None,
+) -> None:
     """Open the house from the store outward; close it from the doors inward when ``stop`` is set.
 
     Raises:
         ConfigError: something cannot be had: an address, the data directory, a certificate.
     """
     instruments = Instruments(CollectorRegistry())
-    own = OwnServices.of(config.agent.services)
+    services = CurrentServices(OwnServices.of(config.agent.services))
     clock = clock or SystemClock()
     with open_store(_store_settings(config), clock, instruments) as (store, recent):
-        key = _hmac_key(config)
-        scrubbers = {signal: Scrubber(_scrub_settings(config), key) for signal in Signal}
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
-            decoders: dict[Signal, Decode] = {
-                decoder.signal: decoder.decode
-                for decoder in (
-                    span_decoder(own.owns, config.limits.max_attributes),
-                    log_decoder(own.owns, config.limits.max_attributes),
-                    point_decoder(own.owns, config.limits.max_attributes),
-                )
-            }
-            writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
+            writer = await house.enter_async_context(writing(store, _decoders(config, services), recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
+            await house.enter_async_context(watching(store))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
-            service = TelemetryQuery(_query_settings(config, own), store, reader, scrubbers, instruments)
+            service = TelemetryQuery(_query_settings(config, services.own), store, reader, _scrubbers(config), instruments)
             certificate = await house.enter_async_context(_certified("query", config.query.tls, clock, instruments))
             credentials = None if certificate is None else certificate.grpc_credentials()
             query = await house.enter_async_context(querying(service, config.query.endpoint, credentials))
-            health = Health({"writer": writer.thread, "flusher": flusher.thread})
-            admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, health.fault))
+            threads = {"writer": writer.thread, "flusher": flusher.thread}
+            health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
+            await house.enter_async_context(reloading(reload, partial(_apply, services, service), instruments))
+            await house.enter_async_context(living(health, instruments))
+            admin = await house.enter_async_context(
+                serving_admin(config.admin.endpoint, instruments, health.fault, health.dead)
+            )
             receiver = _receiver(config, writer, instruments)
             otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
             otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
@@ -110,6 +101,25 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             ready(Listening(otlp_grpc, otlp_http, query, admin))
             await stop.wait()
             health.is_open = False
+
+
+def _decoders(config: Config, services: CurrentServices) -> dict[Signal, Decode]:
+    makers = (span_decoder, log_decoder, point_decoder)
+    decoders = [make(services.owns, config.limits.max_attributes) for make in makers]
+    return {decoder.signal: decoder.decode for decoder in decoders}
+
+
+def _scrubbers(config: Config) -> dict[Signal, Scrubber]:
+    key = _hmac_key(config)
+    return {signal: Scrubber(_scrub_settings(config), key) for signal in Signal}
+
+
+def _apply(services: CurrentServices, service: TelemetryQuery, config: Config) -> None:
+    """What a running agent takes from a new configuration; all of it or nothing."""
+    scrubbers = _scrubbers(config)
+    services.own = OwnServices.of(config.agent.services)
+    service.configure(_query_settings(config, services.own), scrubbers)
+    set_up_logging(config.log)
 
 
 @asynccontextmanager
@@ -202,6 +212,7 @@ def _store_settings(config: Config) -> StoreSettings:
         retention_ns=store.retention.ns,
         segment_ns=store.segment.ns,
         max_bytes=store.max_bytes.bytes,
+        min_free_bytes=store.min_free_bytes.bytes,
         memory_limit_bytes=store.memory_limit.bytes,
         threads=store.threads,
     )
