@@ -55,7 +55,10 @@ def test_no_file_and_no_class_has_a_name_that_says_nothing(path):
 
 ROOMS = [
     *(f"agent/{room}" for room in ("cli", "config", "decode", "query", "receive", "scrub", "store")),
-    *(f"colony/{room}" for room in ("answer", "cli", "config", "orchestrator", "registry", "server", "summaries", "tools", "trace")),
+    *(
+        f"colony/{room}"
+        for room in ("answer", "cli", "config", "orchestrator", "registry", "server", "summaries", "tools", "trace")
+    ),
 ]
 
 
