@@ -85,9 +85,7 @@ async def run(
             await house.enter_async_context(watching(store))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
-            certificate = await house.enter_async_context(_certified("query", config.query.tls, clock, instruments))
-            credentials = None if certificate is None else certificate.grpc_credentials()
-            query = await house.enter_async_context(querying(service, config.query.endpoint, credentials))
+            query = await house.enter_async_context(_answering(config, service, clock, instruments))
             threads = {"writer": writer.thread, "flusher": flusher.thread}
             health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
             await house.enter_async_context(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
@@ -102,6 +100,15 @@ async def run(
             ready(Listening(otlp_grpc, otlp_http, query, admin))
             await stop.wait()
             health.is_open = False
+
+
+@asynccontextmanager
+async def _answering(config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
+    """TelemetryQuery; yields its address."""
+    async with _certified("query", config.query.tls, clock, instruments) as certificate:
+        credentials = None if certificate is None else certificate.grpc_credentials()
+        async with querying(service, config.query.endpoint, credentials) as address:
+            yield address
 
 
 def _scrubbers(config: Config) -> dict[Signal, Scrubber]:
