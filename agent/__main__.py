@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,27 +33,36 @@ def run(
     data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Counts more than store.dir.")] = None,
 ) -> None:
     """Run the agent until SIGTERM or SIGINT."""
-    effective = loaded(config, {} if data_dir is None else {"store": {"dir": data_dir}})
+    overrides = {} if data_dir is None else {"store": {"dir": data_dir}}
+    effective = loaded(config, overrides)
     set_up_logging(effective.log)
     problems: list[str] = []
+    broken: list[str] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_until_signalled(effective))
+            runner.run(_until_signalled(effective, lambda: Config.load(config, os.environ, overrides)))
     except* errors.ConfigError as group:  # from inside the house's task groups, or bare
         problems = [error.message for error in _leaves(group)]
+    except* errors.Broken as group:
+        broken = [error.message for error in _leaves(group)]
     if problems:
         fail("\n".join(problems), REFUSED)
+    if broken:
+        _log.critical(broken[0])
+        raise typer.Exit(1)
 
 
-async def _until_signalled(config: Config) -> None:
+async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
     from agent.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that the other commands save
+    from agent.reload import Reload  # noqa: PLC0415 as above
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: _log.warning("SIGHUP: this release reloads nothing; restart it instead"))
-    await run_house(config, stop, lambda listening: _announce(config, listening))
+    reload = Reload(load)
+    loop.add_signal_handler(signal.SIGHUP, reload.asked.set)
+    await run_house(config, stop, lambda listening: _announce(config, listening), reload=reload)
 
 
 def _announce(config: Config, listening: Listening) -> None:
@@ -65,8 +76,8 @@ def _announce(config: Config, listening: Listening) -> None:
         sys.stdout.flush()
 
 
-def _leaves(group: BaseExceptionGroup[errors.ConfigError]) -> list[errors.ConfigError]:
-    found: list[errors.ConfigError] = []
+def _leaves(group: BaseExceptionGroup[errors.AgentError]) -> list[errors.AgentError]:
+    found: list[errors.AgentError] = []
     for error in group.exceptions:
         found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found

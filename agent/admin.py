@@ -20,13 +20,17 @@ _CONNECTIONS = 64
 """A scraper, a kubelet and a few people; more is a mistake or an attack, and costs memory."""
 
 
-def _admin_app(instruments: Instruments, ready: Callable[[], str | None]) -> Starlette:
+Reason = Callable[[], str | None]
+
+
+def _admin_app(instruments: Instruments, ready: Reason, dead: Reason) -> Starlette:
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(instruments.registry), headers={"content-type": content_type})
 
     async def livez(_: Request) -> Response:
-        return PlainTextResponse("alive\n")
+        reason = dead()
+        return PlainTextResponse("alive\n") if reason is None else PlainTextResponse(f"dead: {reason}\n", status_code=503)
 
     async def readyz(_: Request) -> Response:
         reason = ready()
@@ -38,7 +42,9 @@ def _admin_app(instruments: Instruments, ready: Callable[[], str | None]) -> Sta
 
 
 @contextlib.asynccontextmanager
-async def serving_admin(endpoint: Endpoint, instruments: Instruments, ready: Callable[[], str | None]) -> AsyncIterator[str]:
+async def serving_admin(
+    endpoint: Endpoint, instruments: Instruments, ready: Reason, dead: Reason = lambda: None
+) -> AsyncIterator[str]:
     """Answer on ``endpoint`` and yield the bound address.
 
     ``ready`` returns None when the agent takes and answers requests, else a short reason why not, free of telemetry.
@@ -48,7 +54,7 @@ async def serving_admin(endpoint: Endpoint, instruments: Instruments, ready: Cal
     """
     process = ProcessCollector(registry=instruments.registry)
     try:
-        app = _admin_app(instruments, ready)
+        app = _admin_app(instruments, ready, dead)
         async with serving_app(app, endpoint, "admin.endpoint", limit_concurrency=_CONNECTIONS) as address:
             yield address
     finally:

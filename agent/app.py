@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from ssl import TLSVersion
 
 from prometheus_client import CollectorRegistry
 
 from agent import schema
 from agent.admin import serving_admin
-from agent.batch import Signal
+from agent.batch import Decoded, Export, Signal
 from agent.clock import SECOND_NS, Clock, SystemClock
 from agent.config.model import Config, QueryTls
 from agent.config.otlp import Tls
@@ -22,7 +22,9 @@ from agent.decode.logs import log_decoder
 from agent.decode.points import point_decoder
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
+from agent.health import Health, living
 from agent.instruments import Instruments
+from agent.log import set_up_logging
 from agent.query.door import querying
 from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
@@ -33,17 +35,19 @@ from agent.receive.http_connection import ConnectionLimits
 from agent.receive.otlp_grpc import GrpcSettings, Keepalive, serving_otlp_grpc
 from agent.receive.otlp_http import HttpSettings, serving_otlp_http
 from agent.receive.receiver import Receiver
+from agent.reload import Reload, reloading
 from agent.scrub.batches import scrubbing
 from agent.scrub.scrubber import Scrubber
 from agent.scrub.settings import hmac_key, key_file, settings_of
-from agent.services import OwnServices
+from agent.services import CurrentServices, OwnServices
 from agent.store.flusher import flushing
+from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
-from agent.store.store import StoreSettings
+from agent.store.watch import watching
 from agent.store.writer import Decode, Writer, writing
-from agent.tls import Certificate, TlsSettings, certified
+from agent.tls import Certificate, TlsSettings, certified, expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +60,39 @@ class Listening:
     admin: str
 
 
-@dataclass(slots=True)
-class Health:
-    """Whether the agent takes and answers requests: its doors are open and its threads run."""
-
-    threads: Mapping[str, threading.Thread]
-    is_open: bool = False
-
-    def fault(self) -> str | None:
-        """Why it does not; None when it does."""
-        dead = [name for name, thread in self.threads.items() if not thread.is_alive()]
-        if dead:
-            return f"the {dead[0]} has stopped"
-        return None if self.is_open else "starting or draining"
-
-
-async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], None], clock: Clock | None = None) -> None:
+async def run(
+    config: Config,
+    stop: asyncio.Event,
+    ready: Callable[[Listening], None],
+    clock: Clock | None = None,
+    reload: Reload | None = None,
+) -> None:
     """Open the house from the store outward; close it from the doors inward when ``stop`` is set.
 
     Raises:
         ConfigError: something cannot be had: an address, the data directory, a certificate.
     """
     instruments = Instruments(CollectorRegistry())
-    own = OwnServices.of(config.agent.services)
+    services = CurrentServices(OwnServices.of(config.agent.services))
     clock = clock or SystemClock()
     with open_store(_store_settings(config), clock, instruments) as (store, recent):
-        key = hmac_key(key_file(config))
-        scrubbers = {signal: Scrubber(settings_of(config), key, signal) for signal in Signal}
+        scrubbers = _scrubbers(config)
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
-            decoders = _decoders(config, own, scrubbers, instruments)
+            decoders = _decoders(config, services, scrubbers, instruments)
             writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
+            await house.enter_async_context(watching(store))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
-            service = TelemetryQuery(_query_settings(config, own), store, reader, scrubbers, instruments)
-            certificate = await house.enter_async_context(_certified("query", config.query.tls, clock, instruments))
-            credentials = None if certificate is None else certificate.grpc_credentials()
-            query = await house.enter_async_context(querying(service, config.query.endpoint, credentials))
-            health = Health({"writer": writer.thread, "flusher": flusher.thread})
-            admin = await house.enter_async_context(serving_admin(config.admin.endpoint, instruments, health.fault))
+            service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
+            query = await house.enter_async_context(_answering(config, service, clock, instruments))
+            threads = {"writer": writer.thread, "flusher": flusher.thread}
+            health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
+            await house.enter_async_context(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
+            await house.enter_async_context(living(health, instruments))
+            admin = await house.enter_async_context(
+                serving_admin(config.admin.endpoint, instruments, health.fault, health.dead)
+            )
             receiver = _receiver(config, writer, instruments)
             otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
             otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
@@ -102,6 +100,28 @@ async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], 
             ready(Listening(otlp_grpc, otlp_http, query, admin))
             await stop.wait()
             health.is_open = False
+
+
+@asynccontextmanager
+async def _answering(config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
+    """TelemetryQuery; yields its address."""
+    async with _certified("query", config.query.tls, clock, instruments) as certificate:
+        credentials = None if certificate is None else certificate.grpc_credentials()
+        async with querying(service, config.query.endpoint, credentials) as address:
+            yield address
+
+
+def _scrubbers(config: Config) -> dict[Signal, Scrubber]:
+    key = hmac_key(key_file(config))
+    return {signal: Scrubber(settings_of(config), key, signal) for signal in Signal}
+
+
+def _apply(services: CurrentServices, service: TelemetryQuery, scrubbers: dict[Signal, Scrubber], config: Config) -> None:
+    """What a running agent takes from a new configuration; all of it or nothing."""
+    scrubbers.update(_scrubbers(config))
+    services.own = OwnServices.of(config.agent.services)
+    service.configure(_query_settings(config, services.own), scrubbers)
+    set_up_logging(config.log)
 
 
 @asynccontextmanager
@@ -190,19 +210,25 @@ def _bound(endpoint: Endpoint, port: int) -> Endpoint:
 
 
 def _decoders(
-    config: Config, own: OwnServices, scrubbers: Mapping[Signal, Scrubber], instruments: Instruments
+    config: Config, services: CurrentServices, scrubbers: Mapping[Signal, Scrubber], instruments: Instruments
 ) -> dict[Signal, Decode]:
     """How each signal is decoded, and scrubbed at once when it may not be stored as it came."""
 
     def decode(decoder: Decoder) -> Decode:
         if config.scrub.stage != "ingest":
             return decoder.decode
-        signal, scrubber = decoder.signal, scrubbers[decoder.signal]
-        return scrubbing(decoder.decode, scrubber, lambda: instruments.count_scrub_hits(signal, scrubber.take_tally()))
+        signal = decoder.signal
+
+        def decode_scrubbed(exports: Sequence[Export], now_ns: int) -> Decoded:
+            scrubber = scrubbers[signal]  # SIGHUP brings another
+            count = lambda: instruments.count_scrub_hits(signal, scrubber.take_tally())  # noqa: E731
+            return scrubbing(decoder.decode, scrubber, count)(exports, now_ns)
+
+        return decode_scrubbed
 
     most = config.limits.max_attributes
-    made = (span_decoder(own.owns, most), log_decoder(own.owns, most), point_decoder(own.owns, most))
-    return {decoder.signal: decode(decoder) for decoder in made}
+    makers = (span_decoder, log_decoder, point_decoder)
+    return {decoder.signal: decode(decoder) for decoder in (make(services.owns, most) for make in makers)}
 
 
 def _store_settings(config: Config) -> StoreSettings:
@@ -212,6 +238,7 @@ def _store_settings(config: Config) -> StoreSettings:
         retention_ns=store.retention.ns,
         segment_ns=store.segment.ns,
         max_bytes=store.max_bytes.bytes,
+        min_free_bytes=store.min_free_bytes.bytes,
         memory_limit_bytes=store.memory_limit.bytes,
         threads=store.threads,
     )

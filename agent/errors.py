@@ -56,5 +56,9 @@ class DeadlinePassed(AgentError):
     """The answer would come too late."""
 
 
+class Broken(AgentError):
+    """The process cannot go on; it ends with this message."""
+
+
 class StoreUnavailable(AgentError):
     """Ours: disk, reopening, draining. Try again."""

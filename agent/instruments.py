@@ -22,6 +22,7 @@ class Instruments:
         self.registry = registry
         self._open_receiver()
         self._open_store()
+        self._open_health()
         self._open_query()
         self._open_tls()
 
@@ -84,6 +85,30 @@ class Instruments:
             "coral_agent_segments_quarantined",
             "segments set aside because they could not be read",
             registry=self.registry,
+        )
+
+    def _open_health(self) -> None:
+        self.store_faults = Counter(
+            "coral_agent_store_faults",
+            "faults of the disk or the store that were met, by kind",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.store_lost_rows = Counter(
+            "coral_agent_store_lost_rows",
+            "rows that were kept and went with files that were damaged or removed",
+            ["signal"],
+            registry=self.registry,
+        )
+        self.clock_jumps = Counter(
+            "coral_agent_clock_jumps",
+            "steps of the machine's clock by more than a second",
+            ["direction"],
+            registry=self.registry,
+        )
+        self.ready = Gauge("coral_agent_ready", "1 while /readyz is 200", registry=self.registry)
+        self.config_reload_failures = Counter(
+            "coral_agent_config_reload_failures", "SIGHUPs that changed nothing", registry=self.registry
         )
 
     def _open_query(self) -> None:

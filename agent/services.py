@@ -51,3 +51,14 @@ class OwnServices:
     def owns(self, name: str) -> bool:
         """Whether ``name`` is one of ours."""
         return not self.names or normal(name) in self.names
+
+
+@dataclass(slots=True)
+class CurrentServices:
+    """The own services as they are configured now."""
+
+    own: OwnServices
+
+    def owns(self, name: str) -> bool:
+        """Whether ``name`` is one of ours."""
+        return self.own.owns(name)

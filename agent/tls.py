@@ -127,6 +127,16 @@ class Certificate:
         return loaded
 
 
+def expired(instruments: Instruments, clock: Clock) -> str | None:
+    """Which door's certificate is past its time; None for none."""
+    now = clock.now_ns() / SECOND_NS
+    for metric in instruments.tls_not_after_seconds.collect():
+        for sample in metric.samples:
+            if now >= sample.value > 0:
+                return f"the certificate of {sample.labels['endpoint']} has expired"
+    return None
+
+
 @asynccontextmanager
 async def certified(settings: TlsSettings | None, clock: Clock, instruments: Instruments) -> AsyncIterator[Certificate | None]:
     """The certificate of a door, kept up to date until left; None for one that has none.

@@ -232,8 +232,8 @@ def steady(plan: Plan, target: Target) -> Figures:
         "rss_before_mib": before_load.rss // _MIB,
         "rss_max_mib": max(use.rss for _, use in watched.samples) // _MIB,
         "rss_end_mib": quiet.rss // _MIB,
-        "rss_slope_mib_per_minute": round(_slope([(at, use.rss / _MIB) for at, use in half]) * 60, 2),
-        "files_slope_per_minute": round(_slope([(at, use.files) for at, use in half]) * 60, 2),
+        "rss_slope_mib_per_minute": round(slope([(at, use.rss / _MIB) for at, use in half]) * 60, 2),
+        "files_slope_per_minute": round(slope([(at, use.files) for at, use in half]) * 60, 2),
         "written_bytes_per_span": round((quiet.written - before_load.written) / max(1, watched.outcome.accepted), 1),
     }
 
@@ -242,8 +242,8 @@ def _steady_order(plan: Plan, target: Target, seconds: float, seed: int) -> Orde
     return Order(target.otlp_grpc, shape=plan.shape, seed=seed, connections=plan.connections, seconds=seconds, rate=plan.rate)
 
 
-def _slope(points: list[tuple[float, float]]) -> float:
-    """Least squares; 0 of fewer than two points."""
+def slope(points: list[tuple[float, float]]) -> float:
+    """The rise per unit, by least squares; 0 of fewer than two points."""
     if len(points) < 2:
         return 0.0
     mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))

@@ -17,8 +17,9 @@ from agent.batch import Batch, Export, Receipt, Signal
 from agent.clock import MINUTE_NS, SystemClock
 from agent.instruments import Instruments
 from agent.store.flusher import flushing
+from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
-from agent.store.store import Store, StoreSettings
+from agent.store.store import Store
 from agent.store.writer import Writer, writing
 from bench.decoding import DECODER, decode, groups, rows_of_requests
 from bench.shapes import SHAPES

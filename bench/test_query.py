@@ -24,9 +24,10 @@ from agent.scrub.rules import ScrubSettings
 from agent.scrub.scrubber import Scrubber
 from agent.services import OwnServices
 from agent.store.flusher import Flusher
+from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import Reading
-from agent.store.store import Store, StoreSettings
+from agent.store.store import Store
 from bench.decoding import decode, rows_of_requests
 from bench.shapes import SHAPES, Requests
 from bench.sheet import SERVICES

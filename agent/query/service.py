@@ -61,12 +61,16 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         scrubbers: Mapping[Signal, Scrubber],
         instruments: Instruments,
     ) -> None:
-        self._settings = settings
-        self._clock: Clock = store.clock
+        self._clock: Clock = store.grounds.wall
         self._store = store
         self._reader = reader
-        self._scrubbers = scrubbers
         self._instruments = instruments
+        self.configure(settings, scrubbers)
+
+    def configure(self, settings: QuerySettings, scrubbers: Mapping[Signal, Scrubber]) -> None:
+        """Answer by these from the next query on."""
+        self._settings = settings
+        self._scrubbers = scrubbers
         self._planner = Planner(settings.limits, settings.own, scrubbers)
         self._door = Door(settings.allowed_peers)
         self._instance_id = uuid.uuid4().hex
@@ -203,7 +207,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             scrub_stage=self._settings.scrub_stage,
             scrub_profile=self._settings.scrub_profile,
             segments_retired_by_age=self._store.retired["age"],
-            segments_retired_by_budget=self._store.retired["budget"],
+            segments_retired_by_budget=self._store.retired["budget"] + self._store.retired["reserve"],
             warnings=found.warnings,
             instance_id=self._instance_id,
         )

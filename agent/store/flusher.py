@@ -21,14 +21,14 @@ from agent.batch import Signal
 from agent.store import database
 from agent.store.bloom import bloom_of
 from agent.store.cold import sync_file, write_blocks
+from agent.store.faults import Kind, is_fatal
+from agent.store.healing import Healer, Patience, compare
 from agent.store.journal import sync_directory
 from agent.store.segment import ROW_GROUP, Segment, State
 from agent.store.store import Store
 
 GROUPS_AT_ONCE = 4
 """Row groups of one INSERT: bounds the time (half a second) and the memory of one flush."""
-
-RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
@@ -39,6 +39,9 @@ class Flusher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._connection = store.connection.cursor()
+        self._healer = Healer(store)
+        self._patience = Patience()
+        self._busy: Segment | None = None
         self._stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, name="flusher")
 
@@ -46,12 +49,41 @@ class Flusher:
         """Flush and seal until stopped; what is left then is sealed once more by ``drain``."""
         while not self._stopping.is_set():
             with self._store.lock:
-                self._store.changed.wait_for(lambda: self._stopping.is_set() or self._work() is not None)
+                self._store.changed.wait_for(lambda: self._stopping.is_set() or self._is_needed())
             try:
+                self.heal()
                 self.flush_due()
             except Exception as error:  # noqa: BLE001 a flusher that ends would stop every sender
-                _log.error("could not move rows into a segment file; they stay in the journal", exc_info=error)
-                self._stopping.wait(RETRY_SECONDS)
+                self._met(error)
+                self._stopping.wait(self._patience.next())
+            else:
+                self._patience.reset()
+                self._store.faults.heal(Kind.FILES)
+
+    def heal(self) -> None:
+        """Repair what is known to be broken.
+
+        Raises:
+            Exception: it cannot be repaired yet.
+        """
+        before = self._store.connection
+        try:
+            self._healer.heal(self._connection.close)
+        finally:
+            if self._store.connection is not before:
+                self._connection = self._store.connection.cursor()
+
+    def _met(self, error: Exception) -> None:
+        """Rows stay in memory and in the journal; what the fault may have broken is looked at before the next try."""
+        self._store.faults.meet(Kind.FILES, error)
+        if is_fatal(error):
+            self._store.suspect()
+        elif self._busy is not None:
+            self._store.suspect(self._busy.name)
+        self._busy = None
+
+    def _is_needed(self) -> bool:
+        return self._store.reopening or bool(self._store.suspects) or self._work() is not None
 
     def stop(self) -> None:
         """Let ``run`` return after the flush that is under way."""
@@ -67,10 +99,12 @@ class Flusher:
             if work is None:
                 return
             segment, signal, rows = work
+            self._busy = segment
             if signal is None:
                 self._seal(segment)
             else:
                 self._flush(segment, signal, rows)
+            self._busy = None
 
     def _work(self) -> tuple[Segment, Signal | None, int] | None:
         """The next rows to flush, else the next segment to seal; call it under the lock.
@@ -149,6 +183,7 @@ class Flusher:
             if segment.requests:
                 database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
             database.checkpoint(self._connection, segment)
+            compare(self._connection, segment)  # and nothing but these files will have the rows
         with self._store.lock:
             segment.state = State.SEALED
             segment.requests = []
@@ -175,10 +210,11 @@ class Flusher:
         """Detach and unlink a sealed segment whole; readers that hold it finish."""
         with self._store.lock:
             segment.retired = True
-        with self._store.connection.cursor() as cursor:
-            database.detach(cursor, segment)
-        for path in segment.files:
-            path.unlink(missing_ok=True)
+        with self._store.upkeep:
+            with self._store.connection.cursor() as cursor:
+                database.detach(cursor, segment)
+            for path in segment.files:
+                path.unlink(missing_ok=True)
         with self._store.lock:
             self._store.segments = tuple(s for s in self._store.segments if s is not segment)
             self._store.retired[reason] += 1

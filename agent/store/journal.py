@@ -7,10 +7,11 @@ frame that is short, marked wrong or fails its CRC: what came back is an exact p
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,8 +94,10 @@ def _decode(body: memoryview) -> Frame:
     return frame
 
 
-def replay(path: Path) -> Iterator[Frame]:
+def replay(path: Path, damaged: Callable[[], None] = lambda: None) -> Iterator[Frame]:
     """The intact frames of a journal, in order; none of one that was killed before its header was whole.
+
+    ``damaged`` is called when it goes on behind them with more than the beginning of a frame, which is what a kill leaves.
 
     Raises:
         NotAJournal: the file does not open with this version's header.
@@ -107,10 +110,15 @@ def replay(path: Path) -> Iterator[Frame]:
             raise NotAJournal(f"{path.name} is not a journal of version {schema.VERSION}")
         while len(head := file.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
             mark, crc, body_bytes = _FRAME_HEADER.unpack(head)
-            if mark != _MARK or body_bytes > path.stat().st_size:  # a damaged size must not be read by
+            left = path.stat().st_size - file.tell()
+            if mark != _MARK:
+                damaged()
+                return
+            if body_bytes > left:  # cut short, or a damaged size, which must not be read by
                 return
             body = file.read(body_bytes)
-            if len(body) < body_bytes or zlib.crc32(body, zlib.crc32(head[8:])) != crc:
+            if zlib.crc32(body, zlib.crc32(head[8:])) != crc:
+                damaged()
                 return
             yield _decode(memoryview(body))
 
@@ -126,6 +134,7 @@ class Journal:
         """
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._identity = os.fstat(self._fd)
         self.size = 0
         try:
             self._write(_FILE_HEADER.pack(MAGIC, schema.VERSION, 0))
@@ -142,6 +151,17 @@ class Journal:
             JournalFault: nothing of the frame is kept.
         """
         self._write(frame)
+        if not self.is_linked():
+            self._cut_back(self.size - len(frame))
+            raise JournalFault(OSError(errno.ESTALE, "the journal was removed or replaced"), usable=False)
+
+    def is_linked(self) -> bool:
+        """Whether the path still leads to the file that is written (2 microseconds)."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return os.path.samestat(found, self._identity)
 
     def _write(self, content: bytes) -> None:
         try:
@@ -149,19 +169,19 @@ class Journal:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError as error:
-            raise JournalFault(error, usable=self._cut_back()) from error
+            raise JournalFault(error, usable=self._cut_back(self.size)) from error
         try:
             os.fdatasync(self._fd)
         except OSError as error:
             # After a failed sync the kernel may have dropped the dirty pages: this file is never written again.
-            self._cut_back()
+            self._cut_back(self.size)
             raise JournalFault(error, usable=False) from error
         self.size += len(content)
 
-    def _cut_back(self) -> bool:
+    def _cut_back(self, size: int) -> bool:
         try:
-            os.ftruncate(self._fd, self.size)
-            os.lseek(self._fd, self.size, os.SEEK_SET)
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
         except OSError:
             return False
         return True

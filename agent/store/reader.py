@@ -16,7 +16,8 @@ from cachetools import LRUCache
 
 from agent import schema
 from agent.batch import Signal
-from agent.errors import DeadlinePassed, TooLarge
+from agent.errors import DeadlinePassed, StoreUnavailable, TooLarge
+from agent.store.faults import is_fatal
 from agent.store.segment import Bounds
 from agent.store.shelf import Shelf
 from agent.store.statement import Source, Statement, Wanted
@@ -52,6 +53,7 @@ class Reading:
         self._segments: dict[str, View] = {}
         self._shelves: dict[tuple[str, Signal], Shelf] = {}
         self._among: dict[tuple[str, Signal, Wanted], str] = {}
+        self._detached: set[str] = set()
 
     def cancel(self) -> None:
         """Stop the statement that runs and let no other begin."""
@@ -63,7 +65,7 @@ class Reading:
         """Let go of the cursor and the files; the thread that used them calls this."""
         for shelf in self._shelves.values():
             shelf.close()
-        self._cursor.close()
+        self._store.release(self._cursor)
 
     def sources(self, signal: Signal) -> list[Source]:
         """Where this signal's rows lie now, newest segment first. Every row acknowledged before the call is in one."""
@@ -75,7 +77,9 @@ class Reading:
                 relation = f"tail_{number}"
                 self._cursor.register(relation, pa.Table.from_batches(view.part.tail))
                 found.append(Source(relation, name, None, bounds))
-            if view.attached and view.part.flushed_below:
+            if view.part.flushed_below and not view.attached:
+                self._detached.add(name)
+            elif view.part.flushed_below:
                 relation = f"{view.segment.alias}.{schema.TABLE_NAMES[signal]}"
                 below = None if view.sealed else view.part.flushed_below
                 found.append(Source(relation, name, below, bounds, view.sealed, view.part.traces))
@@ -105,7 +109,7 @@ class Reading:
     @property
     def damaged(self) -> list[str]:
         """The segments of which something could not be read."""
-        return sorted({segment for (segment, _), shelf in self._shelves.items() if shelf.damaged})
+        return sorted(self._detached.union(segment for (segment, _), shelf in self._shelves.items() if shelf.damaged))
 
     def _shelf(self, segment: str, signal: Signal) -> Shelf:
         view = self._views[segment, signal]
@@ -137,6 +141,9 @@ class Reading:
         except duckdb.Error as error:
             if self._segments[source.segment].segment.retired:
                 return []
+            if is_fatal(error):
+                self._store.suspect()
+                raise StoreUnavailable("the store reopens its files; ask again") from error
             raise SegmentUnreadable(source.segment) from error
 
     def summarise(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
@@ -184,7 +191,7 @@ class Reader:
         Raises:
             DeadlinePassed: the time was up.
         """
-        reading = Reading(self._store, self._store.connection.cursor(), self._remembered)
+        reading = Reading(self._store, self._store.cursor(), self._remembered)
         done = asyncio.get_running_loop().run_in_executor(self._threads, self._do, work, reading)
         try:
             async with asyncio.timeout(timeout_seconds):

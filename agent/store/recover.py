@@ -7,7 +7,6 @@ is every such file after a reboot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +22,11 @@ from agent.instruments import Instruments
 from agent.store import database
 from agent.store.cold import Cold, cut_behind, places_in, write_blocks
 from agent.store.duplicates import WINDOW_NS, RecentRequests
+from agent.store.grounds import StoreSettings
 from agent.store.journal import Frame, NotAJournal, replay
-from agent.store.segment import QUARANTINE, ROW_GROUP, Part, Segment, State, bounds_of, times_in
+from agent.store.quarantine import Quarantine
+from agent.store.segment import ROW_GROUP, Part, Segment, State, bounds_of, times_in
+from agent.store.trial import attempt, marker, survives
 
 _log = structlog.get_logger()
 _SIGNALS = {schema.TABLE_NAMES[signal]: signal for signal in schema.TABLES}
@@ -35,14 +37,16 @@ class Recovery:
 
     def __init__(
         self,
-        directory: Path,
+        settings: StoreSettings,
         connection: duckdb.DuckDBPyConnection,
         clock: Clock,
         instruments: Instruments,
         *,
         same_boot: bool,
     ) -> None:
-        self._directory = directory
+        self._settings = settings
+        self._directory = settings.directory
+        self._quarantine = Quarantine(settings, instruments)
         self._connection = connection
         self._now_ns = clock.now_ns()
         self._instruments = instruments
@@ -53,10 +57,30 @@ class Recovery:
     def run(self) -> list[Segment]:
         """The segments that can be served, oldest first."""
         names = {path.stem for kind in ("*.duckdb", "*.journal", "*.blocks") for path in self._directory.glob(kind)}
-        found = [self._segment(name) for name in sorted(names)]
+        self._wipe_orphans(names)
+        found = [self._tried(name) for name in sorted(names)]
         return [segment for segment in found if segment is not None]
 
-    def _segment(self, name: str) -> Segment | None:
+    def _wipe_orphans(self, names: set[str]) -> None:
+        """What belongs to no segment: logs and notes of files that are gone, and files that were never finished."""
+        for kind in ("*_*_*.duckdb.wal", "*_*_*.attempt", "*.new"):
+            for path in self._directory.glob(kind):
+                if path.name.partition(".")[0] not in names:
+                    path.unlink(missing_ok=True)
+
+    def _tried(self, name: str) -> Segment | None:
+        """A segment; one that killed the last start is opened by a child first."""
+        if marker(self._directory, name).exists() and not survives(self._settings, name):
+            found = [self._directory / f"{name}.{kind}" for kind in ("duckdb", "duckdb.wal", "blocks")]
+            self._quarantine.take([path for path in found if path.exists()], name, ChildProcessError("it kills who opens it"))
+            journal = self._directory / f"{name}.journal"
+            if journal.exists() and not survives(self._settings, name):
+                self._quarantine.take([journal], name, ChildProcessError("it kills who replays it"))
+        with attempt(self._directory, name):
+            return self.open_segment(name)
+
+    def open_segment(self, name: str) -> Segment | None:
+        """One segment, if it can be served."""
         try:
             opened_ns, closes_ns = times_in(name)
         except ValueError:
@@ -67,7 +91,7 @@ class Recovery:
             segment.blocks.unlink(missing_ok=True)  # left of a segment that was being retired
             return None
         if segment.journal.exists():
-            self._rebuild(segment)
+            self.rebuild(segment)
         else:
             segment.state = State.SEALED
             self._adopt(segment)
@@ -87,7 +111,7 @@ class Recovery:
             self._read_files(segment)
         except (duckdb.Error, OSError) as error:
             self._let_go(segment)
-            self._set_aside([segment.file, segment.wal, segment.blocks], error)
+            self._quarantine.take([segment.file, segment.wal, segment.blocks], segment.name, error)
 
     def _read_files(self, segment: Segment) -> None:
         database.attach(self._connection, segment)
@@ -112,11 +136,11 @@ class Recovery:
         segment.attached = False
         segment.parts = {}
 
-    def _rebuild(self, segment: Segment) -> None:
+    def rebuild(self, segment: Segment) -> None:
         """A segment that was open: its files, if they open, and what the journal holds beyond them."""
         segment.state = State.SEALING
         derived = (segment.file, segment.wal, segment.blocks)
-        if not self._same_boot or not segment.file.exists():
+        if not segment.file.exists() or not (self._same_boot or _is_damaged(segment.journal)):
             # The journal was synced, the files were not: after a power loss any of their blocks may be missing.
             for path in derived:
                 path.unlink(missing_ok=True)
@@ -129,10 +153,10 @@ class Recovery:
                 for path in derived:
                     path.unlink(missing_ok=True)
         try:
-            for frame in replay(segment.journal):
+            for frame in replay(segment.journal, lambda: self._quarantine.keep_original(segment.journal)):
                 self._take(segment, frame)
         except NotAJournal as error:
-            self._set_aside([segment.journal], error)
+            self._quarantine.take([segment.journal], segment.name, error)
         segment.measure()
 
     def _take(self, segment: Segment, frame: Frame) -> None:
@@ -168,14 +192,16 @@ class Recovery:
             part = part.flushed(ROW_GROUP)
         segment.parts[signal] = part
 
-    def _set_aside(self, paths: Sequence[Path], error: Exception) -> None:
-        quarantine = self._directory / QUARANTINE
-        quarantine.mkdir(mode=0o700, exist_ok=True)
-        for path in paths:
-            if path.exists():
-                path.rename(quarantine / path.name)
-        self._instruments.segments_quarantined.inc()
-        _log.error("a file could not be read and was set aside", file=paths[0].name, exc_info=error)
+
+def _is_damaged(journal: Path) -> bool:
+    """Whether a journal ends otherwise than a kill leaves it; then its files may have what it has not."""
+    found: list[bool] = []
+    try:
+        for _ in replay(journal, lambda: found.append(True)):
+            pass
+    except NotAJournal:
+        return True
+    return bool(found)
 
 
 def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:

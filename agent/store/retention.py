@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -17,6 +18,9 @@ from agent.store.segment import QUARANTINE, Segment, State, expired, over_budget
 from agent.store.store import Store, file_bytes
 
 INTERVAL_SECONDS = 1.0
+
+HEADROOM = 16
+"""Segments are retired from a sixteenth above the reserve on."""
 
 _log = structlog.get_logger()
 
@@ -32,10 +36,23 @@ def retire(store: Store, flusher: Flusher) -> None:
     rest = store.used_bytes() - sum(sizes)
     for segment in sealed[: over_budget(sizes, store.settings.max_bytes - rest)]:
         flusher.retire(segment, "budget")
+    _keep_reserve(store, flusher, [segment for segment in sealed if not segment.retired])
     for path in (store.settings.directory / QUARANTINE).glob("*_*_*"):
         with contextlib.suppress(ValueError):  # somebody else's file stays
             if expired(times_in(path.name.partition(".")[0])[1], store.settings.retention_ns, now):
                 path.unlink(missing_ok=True)
+
+
+def _keep_reserve(store: Store, flusher: Flusher, sealed: Sequence[Segment]) -> None:
+    """Retire the oldest before senders must be refused for lack of free bytes; none when even all of them would not do."""
+    lacking = store.disk.lacks(store.settings.min_free_bytes // HEADROOM)
+    if not lacking or sum(_bytes(segment) for segment in sealed) < store.disk.lacks():
+        return
+    for segment in sealed:
+        if lacking <= 0:
+            return
+        lacking -= _bytes(segment)
+        flusher.retire(segment, "reserve")
 
 
 def _bytes(segment: Segment) -> int:
@@ -67,14 +84,14 @@ async def retiring(store: Store, flusher: Flusher, instruments: Instruments) -> 
 
 
 async def _retire_forever(store: Store, flusher: Flusher, instruments: Instruments) -> None:
-    shown = dict.fromkeys(store.retired, 0)
+    shown: Counter[str] = Counter()
     while True:
         try:
             await asyncio.to_thread(retire, store, flusher)
             await asyncio.to_thread(show, store, instruments)
         except Exception as error:  # noqa: BLE001 retention goes on whatever happens
             _log.error("could not retire a segment; trying again", exc_info=error)
-        for reason, count in store.retired.items():
-            instruments.segments_retired.labels(reason).inc(count - shown[reason])
-            shown[reason] = count
+        for reason in ("age", "budget", "reserve", "damage"):
+            instruments.segments_retired.labels(reason).inc(store.retired[reason] - shown[reason])
+            shown[reason] = store.retired[reason]
         await asyncio.sleep(INTERVAL_SECONDS)

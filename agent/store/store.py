@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,25 +24,15 @@ from agent.errors import StoreUnavailable
 from agent.store import journal
 from agent.store.block import Block, Loose
 from agent.store.cold import blocks_of
+from agent.store.disk import Disk
+from agent.store.faults import REASONS, Kind
+from agent.store.grounds import Grounds, StoreSettings
 from agent.store.journal import Frame, Journal, JournalFault
 from agent.store.segment import Part, Segment, State, bounds_of, expired, segment_name
 from agent.store.series import series_of
 
 SEGMENTS_IN_BUDGET = 16
 """A segment closes early once its journal holds this share of the disk budget, so that the budget retires small pieces."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """What the store needs of the configuration. ``tail_bytes`` bounds the rows that wait in memory for the flusher."""
-
-    directory: Path
-    retention_ns: int
-    segment_ns: int
-    max_bytes: int
-    memory_limit_bytes: int
-    threads: int = 1
-    tail_bytes: int = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +66,30 @@ class Store:
         self,
         settings: StoreSettings,
         clock: Clock,
-        connection: duckdb.DuckDBPyConnection,
+        grounds: Grounds,
         segments: Sequence[Segment],
         next_arrivals: Mapping[Signal, int],
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.connection = connection
+        self.grounds = grounds
+        self.connection = grounds.connection
+        self.faults = grounds.faults
+        self.disk = Disk(settings.directory, settings.min_free_bytes, grounds.faults)
+        self.upkeep = threading.Lock()
+        """Held by whoever detaches files or opens them again."""
+        self.reopening = False
+        self.readings = 0
+        self.suspects: set[str] = set()
+        """Names of segments whose files must be looked at before anything else is done with them."""
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.segments: tuple[Segment, ...] = tuple(segments)
-        self.retired = {"age": 0, "budget": 0}
+        self.retired: Counter[str] = Counter()
         self._next_arrivals = dict(next_arrivals)
         self._journal: Journal | None = None
         self._open: Segment | None = None
+        self._close_asked = False
 
     def append(self, batches: Sequence[Batch], requests: pa.RecordBatch) -> None:
         """Journal a group and make its rows visible; the writer's thread only.
@@ -96,6 +97,7 @@ class Store:
         Raises:
             StoreUnavailable: nothing of the group is kept.
         """
+        self.disk.keep_reserve()
         segment, open_journal = self._writable()
         groups = [self._group(batch) for batch in batches]
         origins = _unknown_origins([batch.origins for batch in batches], segment.origins)
@@ -107,10 +109,13 @@ class Store:
         try:
             open_journal.append(journal.encode(frame))
         except JournalFault as fault:
+            self.disk.failed(fault)
             if not fault.usable:
+                self.disk.rest()
                 self._count_on(groups)  # what could not be cut back may still be replayed
                 self.close_segment()
             raise StoreUnavailable("the store cannot write to its disk now") from fault
+        self.disk.wrote()
         self._count_on(groups)
         self._admit(segment, groups, origins, requests)
 
@@ -153,12 +158,16 @@ class Store:
         now = self.clock.now_ns()
         self.close_due_segment(now)
         if self._open is None or self._journal is None:
+            if self.disk.is_resting():
+                raise StoreUnavailable("the store cannot write to its disk now")
             closes = now + self.settings.segment_ns
             name = segment_name(now, closes, secrets.token_hex(4))
             segment = Segment(name, self.settings.directory, now, closes)
             try:
                 self._journal = Journal(segment.journal)
             except OSError as error:
+                self.disk.failed(error)
+                self.disk.rest()
                 raise StoreUnavailable("the store cannot write to its disk now") from error
             with self.lock:
                 self.segments = (*self.segments, segment)
@@ -169,7 +178,7 @@ class Store:
         """Close the open segment when its time or its share of the disk budget is over; the writer's thread only."""
         if self._open is None or self._journal is None:
             return
-        due = not self._open.opened_ns <= now_ns < self._open.closes_ns
+        due = self._close_asked or not self._open.opened_ns <= now_ns < self._open.closes_ns or not self._journal.is_linked()
         if due or self._journal.size > self.settings.max_bytes // SEGMENTS_IN_BUDGET:
             self.close_segment()
 
@@ -182,7 +191,48 @@ class Store:
         with self.lock:
             self._open.state = State.SEALING
             self.changed.notify_all()
-        self._open, self._journal = None, None
+        self._open, self._journal, self._close_asked = None, None, False
+
+    def ask_to_close(self) -> None:
+        """Have the writer close the open segment, within its tick."""
+        self._close_asked = self._open is not None
+
+    def reason(self) -> str | None:
+        """Why an export would be refused now; None when it would not."""
+        try:
+            short = self.disk.lacks()
+        except OSError:
+            return REASONS[Kind.DIRECTORY]
+        if short:
+            return REASONS[Kind.RESERVE]
+        self.faults.heal(Kind.RESERVE)
+        return self.faults.reason()
+
+    def suspect(self, *segments: str) -> None:
+        """Have the flusher look at the files of these segments, or (none named) at the instance."""
+        with self.lock:
+            self.suspects.update(segments)
+            self.reopening = self.reopening or not segments
+            self.changed.notify_all()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor for a query; give it back with ``release``.
+
+        Raises:
+            StoreUnavailable: the store reopens its files.
+        """
+        with self.lock:
+            if self.reopening:
+                raise StoreUnavailable("the store reopens its files; ask again")
+            self.readings += 1
+            return self.connection.cursor()
+
+    def release(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Close a query's cursor."""
+        cursor.close()
+        with self.lock:
+            self.readings -= 1
+            self.changed.notify_all()
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
         """Wait until the rows in memory are within their bound; False when they are not by then."""

@@ -28,6 +28,9 @@ GROUP_BYTES = 8 * 1024 * 1024
 
 TICK_SECONDS = 1.0
 ROOM_SECONDS = 0.5
+PROBE_SECONDS = 1.0
+"""When nothing has been committed for so long, a few bytes are: whether the disk takes them is known before a sender comes."""
+
 TELL_SECONDS = 10.0
 
 _log = structlog.get_logger()
@@ -54,6 +57,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._stopped = False
         self._told = -TELL_SECONDS
+        self._beat = self._worked = time.monotonic()
+        self._is_busy = False
         self.thread = threading.Thread(target=self.run, name="writer")
 
     async def write(self, export: Export) -> Receipt:
@@ -65,15 +70,24 @@ class Writer:
     def run(self) -> None:
         """Write groups until stopped, then close the open segment."""
         while not self._stopped:
+            self._beat, self._is_busy = time.monotonic(), False
             group = self._next_group()
+            self._beat, self._is_busy = time.monotonic(), True
             try:
                 if group:
                     self._write_group(group)
                 else:
                     self._store.close_due_segment(self._store.clock.now_ns())
+                if time.monotonic() - self._worked >= PROBE_SECONDS:
+                    self._store.disk.probe()
+                    self._worked = time.monotonic()
             except Exception as error:  # noqa: BLE001 a writer that ends would leave every sender waiting
                 _log.error("the writer met a fault and goes on", exc_info=error)
         self._store.close_segment()
+
+    def stuck_seconds(self) -> float:
+        """For how long the group or the probe under way has taken; 0 while it waits for requests."""
+        return time.monotonic() - self._beat if self._is_busy else 0.0
 
     def stop(self) -> None:
         """Let ``run`` return once everything that waits is written."""
@@ -105,6 +119,7 @@ class Writer:
             replies = [copy.copy(error) for _ in group]  # each waiter raises its own
         else:
             self._instruments.commit_seconds.observe(time.monotonic() - group[0].since)
+            self._worked = time.monotonic()
         self._loop.call_soon_threadsafe(_answer, group, replies)
 
     def _tell(self, error: Exception) -> None:
@@ -150,7 +165,7 @@ class Writer:
         for signal, decode in self._decoders.items():
             keys = [key for key, export in new.items() if export.signal is signal]
             if keys:
-                decoded = decode([new[key] for key in keys], now_ns)
+                decoded = decode([new[key] for key in keys], self._store.grounds.wall.now_ns())
                 replies.update(zip(keys, decoded.receipts, strict=True))
                 if decoded.batch is not None:
                     batches.append(decoded.batch)

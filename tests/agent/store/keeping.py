@@ -19,10 +19,11 @@ from agent.store.block import Block, Loose
 from agent.store.cold import blocks_of
 from agent.store.duplicates import RecentRequests, request_rows
 from agent.store.flusher import Flusher
+from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import Reading
 from agent.store.statement import Statement
-from agent.store.store import Store, StoreSettings
+from agent.store.store import Store
 from tests.telemetry import START
 
 HOUR_NS = 60 * MINUTE_NS
