@@ -25,11 +25,13 @@ from colony.question import TraceAnswer
 from colony.trace.tree import Node
 from colony.trace.whole import Trace
 
-_DEEPEST = 24
+_DEEPEST = 12
 """Indents grow to this depth; deeper spans say their depth."""
 
 _LONGEST_NAME = 72
 _SUFFIX_ROOM = 20
+_LEAST_SELF = 100
+"""A span that spent less than one in so many parts of its time itself only waited for its children: not worth a word."""
 _DETAIL = (120, 24)
 _SHORT_DETAIL = (48, 10)
 _IMPORTANT_SHARE = 0.6
@@ -71,6 +73,8 @@ class _Telling:
     operations: Names = field(default_factory=lambda: Names("O"))
     repeated: frozenset[str] = frozenset()
     lines: dict[int, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    """What was said of a span, to the id that stands for it when another says the same."""
 
     def add_lines(self, numbers: Iterable[int]) -> bool:
         """Add lines until one does not fit; whether all did."""
@@ -96,12 +100,15 @@ class _Telling:
             events = list(event_texts(span, *form))
             parts = [attributes_text(span.attributes, *form), *events]
             detail = " | ".join(part for part in parts if part)
-            cost = size_of(detail) + 3
+            alike = self.details.get(detail)
+            written = f"as {alike}" if alike and len(detail) > 3 + self.digits else detail
+            cost = size_of(written) + 3
             if number not in self.lines or not detail or cost > min(room_bytes, self.left):
                 continue
+            self.details.setdefault(detail, span.span_id[: self.digits])
             room_bytes -= cost
             self.left -= cost
-            self.lines[number] += f" {{{detail}}}"
+            self.lines[number] += f" {{{written}}}"
 
     def _process(self, node: Node) -> str:
         return f"{one_line(node.span.service_name, 48)}@{one_line(node.agent, 32)}"
@@ -114,7 +121,11 @@ class _Telling:
             f"{indent}{marks}{node.span.span_id[: self.digits]}",
             offset_text(node.start_ns - self.base_ns),
             duration_text(node.duration_ns),
-            *([f"self={duration_text(node.self_ns)}"] if node.children else []),
+            *(
+                [f"self={duration_text(node.self_ns)}"]
+                if node.children and node.self_ns * _LEAST_SELF >= node.duration_ns
+                else []
+            ),
             process,
             operation,
             kind_text(node.span.kind),

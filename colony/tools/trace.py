@@ -41,7 +41,8 @@ TOOL = Tool(
     "coral_reconstruct_trace",
     "One request",
     "Every span of a trace from all agents as a tree: * is the critical path (what the request waited for), ! a failure, self "
-    "the time in no child. With span_id one span with every attribute, event and link.",
+    "the time in no child, {as 3f2a} the same attributes as that span. With span_id one span with every "
+    "attribute, event and link, stack traces too.",
     ReconstructTrace,
     _answer,
 )

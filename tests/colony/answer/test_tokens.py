@@ -30,9 +30,9 @@ def order(spans: int) -> list[api.Span]:
     return [
         span_of(
             n,
-            n - 1 if n else None,
+            (n - 1) // 2 if n else None,
             span_id=ids[n],
-            parent_span_id=ids[n - 1] if n else "",
+            parent_span_id=ids[(n - 1) // 2] if n else "",
             service_name=("shop", "payments")[n % 2],
             attributes=HTTP if n % 2 == 0 else {"http.response.status_code": '{"intValue":"502"}'},
             is_error=n == spans - 1,
