@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import grpc
+import pyarrow
 import pytest
 
 from tests.flow.programs import FIU, check_kept, program, sending, within
@@ -15,15 +16,14 @@ from tests.needs import needs
 OK, UNAVAILABLE = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE
 FDATASYNC = "enable name=posix/io/sync/fdatasync,failinfo=5"
 
-pytestmark = pytest.mark.xfail(strict=False, reason="on a busy machine a segment made anew has lacked rows: cause not found")
-
 
 def preloaded() -> dict[str, str]:
     needs(shutil.which("fiu-ctrl") and Path(FIU[0]).exists(), "libfiu: apt-get install fiu-utils")
-    return {"LD_PRELOAD": " ".join(FIU)}
+    # Loaded later, Arrow's allocator maps its first memory while libfiu holds its own lock, and both wait for ever.
+    arrow = next(Path(pyarrow.get_library_dirs()[0]).glob("libarrow.so.*"))
+    return {"LD_PRELOAD": " ".join([*FIU, str(arrow)])}
 
 
-@pytest.mark.skip(reason="under libfiu's preload the program does not come up since the rooms were joined: cause not found")
 def test_one_failed_sync_refuses_one_group_and_the_resend_is_kept_once(tmp_path):
     with program(tmp_path, environ=preloaded()) as agent:
         assert agent.export(1) is OK
@@ -37,7 +37,6 @@ def test_one_failed_sync_refuses_one_group_and_the_resend_is_kept_once(tmp_path)
         assert len(agent.kept()) == len(set(agent.kept()))
 
 
-@pytest.mark.skip(reason="under libfiu's preload the program does not come up since the rooms were joined: cause not found")
 def test_syncs_that_fail_for_a_while_are_refused_and_heal_and_the_files_open_again(tmp_path):
     with program(tmp_path, environ=preloaded(), STORE__SEGMENT="1s") as agent, sending(agent.ports[0]) as senders:
         within(10, lambda: agent.metric('coral_agent_segments{state="sealed"}') >= 1, "nothing was sealed")
@@ -76,6 +75,7 @@ def test_a_directory_that_is_removed_is_made_again_and_no_ok_was_for_nothing(tmp
         assert len(agent.kept()) == 4
 
 
+@pytest.mark.xfail(strict=False, reason="on a busy machine a segment made anew has lacked rows: cause not found")
 def test_a_segment_file_that_is_removed_is_made_again_from_its_journal(tmp_path):
     with program(tmp_path) as agent, sending(agent.ports[0]) as senders:
         within(20, lambda: any(tmp_path.glob("*.duckdb")), "nothing was flushed")
