@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import grpc
-import pyarrow
+import pyarrow as pa
 import pytest
 
 from tests.flow.programs import FIU, check_kept, program, sending, within
@@ -20,7 +20,7 @@ FDATASYNC = "enable name=posix/io/sync/fdatasync,failinfo=5"
 def preloaded() -> dict[str, str]:
     needs(shutil.which("fiu-ctrl") and Path(FIU[0]).exists(), "libfiu: apt-get install fiu-utils")
     # Loaded later, Arrow's allocator maps its first memory while libfiu holds its own lock, and both wait for ever.
-    arrow = next(Path(pyarrow.get_library_dirs()[0]).glob("libarrow.so.*"))
+    arrow = next(Path(pa.get_library_dirs()[0]).glob("libarrow.so.*"))
     return {"LD_PRELOAD": " ".join([*FIU, str(arrow)])}
 
 
