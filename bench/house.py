@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bench import phases, report
 from bench.load import Order
-from bench.machine import about, cores, use_of
+from bench.machine import REPOSITORY, about, cores, use_of
 from bench.queries import questions, questions_of_logs
 from bench.shapes import SHAPES
 from bench.target import Agent, Target
@@ -44,6 +44,9 @@ def house(  # noqa: PLR0913 its parameters are the options
     rate: Annotated[float, typer.Option(min=1, max=10_000_000, help="Spans a second of the steady part.")] = 10_000.0,
     steady_seconds: Annotated[float, typer.Option(min=0, max=86_400, help="0 leaves it out.")] = 20.0,
     kill: Annotated[int, typer.Option(min=0, max=10_000_000, help="Spans in the segment that is killed; 0 leaves it out.")] = 0,
+    checkout: Annotated[
+        Path, typer.Option(help="Whose agent is measured: of another commit, by the same client.")
+    ] = REPOSITORY,
     peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Another OTLP gRPC server; needs --pid.")] = "",
     pid: Annotated[int, typer.Option(help="The peer's process, whose CPU and memory count.")] = 0,
     workdir: Annotated[Path | None, typer.Option(help="Where data directories are made; the system's default.")] = None,
@@ -69,8 +72,13 @@ def house(  # noqa: PLR0913 its parameters are the options
         client_core=client,
         signal=signal,
         killed=kill if signal == "traces" else 0,
+        checkout=checkout.resolve(),
     )
-    figures: dict[str, Any] = {"name": name, "about": about(), "plan": asdict(plan)}
+    figures: dict[str, Any] = {
+        "name": name,
+        "about": about(plan.checkout),
+        "plan": {name: value for name, value in asdict(plan).items() if name != "checkout"},
+    }
     if peer:
         figures |= {"peer": {"otlp_grpc": peer, "pid": pid}} | _peer(plan, Target(pid, peer))
     else:
@@ -103,7 +111,7 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
         speed = figures["saturated"]["spans_per_second"] if plan.seconds else USUAL_SPANS_PER_SECOND
         figures["filled"], trace_ids = phases.fill(plan, hour, speed)
     if plan.spans or plan.steady_seconds:
-        agent = Agent(hour, plan.server_core, {})
+        agent = Agent(hour, plan.server_core, {}, plan.checkout)
         try:
             figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
             figures |= _with_an_hour(plan, agent, trace_ids)

@@ -109,14 +109,14 @@ def speed_ms(core: int) -> float:
     return round(min(found), 1)
 
 
-def about() -> dict[str, Any]:
+def about(checkout: Path = REPOSITORY) -> dict[str, Any]:
     """Machine, versions, commit, date and how busy the machine was."""
     cpu = _pairs(Path("/proc/cpuinfo").read_text().replace("\t", "")).get("model name", platform.machine())
     memory = _pairs(Path("/proc/meminfo").read_text())["MemTotal"]
     return {
         "date": today().isoformat(timespec="seconds"),
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted": bool(_git("status", "--porcelain", "--", "agent", "proto", "bench/*.py")),
+        "commit": _git(checkout, "rev-parse", "HEAD"),
+        "uncommitted": bool(_git(checkout, "status", "--porcelain", "--", "agent", "proto", "bench/*.py")),
         "machine": {
             "cpu": cpu,
             "cores": os.cpu_count(),
@@ -134,6 +134,6 @@ def today() -> dt.datetime:
     return dt.datetime.fromtimestamp(SystemClock().now_ns() / 1e9, dt.UTC)
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+def _git(checkout: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=checkout, capture_output=True, text=True, check=False)
     return done.stdout.strip()

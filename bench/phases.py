@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.clock import MINUTE_NS, SystemClock
 from bench.load import Order, Outcome, Running
-from bench.machine import Use, bytes_of, until_quiet, use_of
+from bench.machine import REPOSITORY, Use, bytes_of, until_quiet, use_of
 from bench.queries import Question, percentile, rows_kept, timed
 from bench.target import Agent, Ended, Target
 
@@ -43,6 +43,7 @@ class Plan:
     client_core: int
     signal: str = "traces"
     killed: int = 0
+    checkout: Path = REPOSITORY
 
 
 WORDS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
@@ -120,7 +121,7 @@ def ingest(plan: Plan, directory: Path) -> Figures:
     Raises:
         RuntimeError: what was acknowledged is not what the agent counted.
     """
-    agent = Agent(directory, plan.server_core, {})
+    agent = Agent(directory, plan.server_core, {}, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc,
@@ -163,7 +164,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
     """
     requests = max(1, plan.spans // 512)
     segment = max(1, round(plan.spans / spans_per_second / SEGMENTS_OF_AN_HOUR))
-    agent = Agent(directory, plan.server_core, {"STORE__SEGMENT": f"{segment}s"})
+    agent = Agent(directory, plan.server_core, {"STORE__SEGMENT": f"{segment}s"}, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc,
@@ -191,7 +192,7 @@ def killed(plan: Plan, directory: Path) -> Figures:
     Raises:
         RuntimeError: something that was acknowledged is not there.
     """
-    agent = Agent(directory, plan.server_core, {})
+    agent = Agent(directory, plan.server_core, {}, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=60.0, requests=plan.killed // 512
@@ -200,7 +201,7 @@ def killed(plan: Plan, directory: Path) -> Figures:
     finally:
         agent.kill()
     journal = sum(path.stat().st_size for path in directory.glob("*.journal"))
-    again = Agent(directory, plan.server_core, {})
+    again = Agent(directory, plan.server_core, {}, plan.checkout)
     try:
         kept = rows_kept(again.target)
         if kept != outcome.accepted:

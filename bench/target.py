@@ -42,7 +42,7 @@ class Ended:
 class Agent:
     """``python -m agent run`` on one core, with free ports and everything else at its default."""
 
-    def __init__(self, directory: Path, core: int, settings: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, core: int, settings: Mapping[str, str], checkout: Path = REPOSITORY) -> None:
         """Start it and wait until it listens; ``settings`` are environment names without their prefix.
 
         Raises:
@@ -57,8 +57,12 @@ class Agent:
         with pinned(core), self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "agent", "run", "--data-dir", str(directory)],
-                cwd=REPOSITORY,
-                env=inherited | ports | {"CORAL_AGENT__LOG__FORMAT": "json"} | asked,
+                cwd=checkout,
+                env=inherited
+                | {"PYTHONPATH": f"{checkout}:{checkout / 'proto'}"}
+                | ports
+                | {"CORAL_AGENT__LOG__FORMAT": "json"}
+                | asked,
                 stderr=log,
                 stdout=log,
             )

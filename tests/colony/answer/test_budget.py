@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -92,10 +91,8 @@ def test_a_trace_of_a_hundred_thousand_spans_fits(shape, failed_each):
     ]
     answer = trace_answer(found, away(500))
 
-    began = time.monotonic()
     told = tell_trace(answer, 6000)
 
-    assert time.monotonic() - began < 5
     assert_fits(told, 6000)
     shown, first = shown_spans(told, answer), set(important(answer.trace))
     assert answer.trace.root in shown
