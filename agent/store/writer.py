@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -18,13 +17,11 @@ from agent.errors import AgentError, QueueFull
 from agent.instruments import Instruments
 from agent.status import status_of
 from agent.store.duplicates import RecentRequests, key_of, request_rows
+from agent.store.gathering import Gathering, Waiting
 from agent.store.store import Store
 
 Decode = Callable[[Sequence[Export], int], Decoded]
 """Decodes a group that arrived at a time in nanoseconds."""
-
-GROUP_BYTES = 8 * 1024 * 1024
-"""A group ends at this many bytes of requests, which bounds the memory and the time until its first reply."""
 
 TICK_SECONDS = 1.0
 ROOM_SECONDS = 0.5
@@ -34,13 +31,6 @@ PROBE_SECONDS = 1.0
 TELL_SECONDS = 10.0
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Waiting:
-    export: Export
-    reply: asyncio.Future[Receipt]
-    since: float
 
 
 class Writer:
@@ -53,9 +43,8 @@ class Writer:
         self._decoders = decoders
         self._recent = recent
         self._instruments = instruments
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting = Gathering(TICK_SECONDS)
         self._loop = asyncio.get_running_loop()
-        self._stopped = False
         self._told = -TELL_SECONDS
         self._beat = self._worked = time.monotonic()
         self._is_busy = False
@@ -63,15 +52,15 @@ class Writer:
 
     async def write(self, export: Export) -> Receipt:
         """Keep an export's records; see ``receive.sink.Sink``."""
-        waiting = _Waiting(export, self._loop.create_future(), time.monotonic())
-        self._queue.put(waiting)
+        waiting = Waiting(export, self._loop.create_future(), time.monotonic())
+        self._waiting.put(waiting)
         return await waiting.reply
 
     def run(self) -> None:
         """Write groups until stopped, then close the open segment."""
-        while not self._stopped:
+        while not self._waiting.stopped:
             self._beat, self._is_busy = time.monotonic(), False
-            group = self._next_group()
+            group = self._waiting.next()
             self._beat, self._is_busy = time.monotonic(), True
             try:
                 if group:
@@ -91,26 +80,9 @@ class Writer:
 
     def stop(self) -> None:
         """Let ``run`` return once everything that waits is written."""
-        self._queue.put(None)
+        self._waiting.stop()
 
-    def _next_group(self) -> list[_Waiting]:
-        """All that waits, up to the size of a group; nothing after a tick without a request."""
-        group: list[_Waiting] = []
-        size = 0
-        try:
-            waiting = self._queue.get(timeout=TICK_SECONDS)
-            while size < GROUP_BYTES:
-                if waiting is None:
-                    self._stopped = True
-                    break
-                group.append(waiting)
-                size += len(waiting.export.payload)
-                waiting = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        return group
-
-    def _write_group(self, group: list[_Waiting]) -> None:
+    def _write_group(self, group: list[Waiting]) -> None:
         replies: list[Receipt | Exception]
         try:
             replies = self._settle([waiting.export for waiting in group])
@@ -184,7 +156,7 @@ class Writer:
                 self._instruments.skewed_records.labels(signal, direction).inc(count)
 
 
-def _answer(group: Sequence[_Waiting], replies: Sequence[Receipt | Exception]) -> None:
+def _answer(group: Sequence[Waiting], replies: Sequence[Receipt | Exception]) -> None:
     for waiting, reply in zip(group, replies, strict=True):
         if waiting.reply.done():
             continue  # the caller has gone; the records are kept
