@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent import schema
 from agent.query import sql
@@ -48,9 +48,8 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One fetched row; places sort by ``key`` and ``arrival``."""
+class _Place(NamedTuple):
+    """One fetched row; places sort as they stand, and no two have key, arrival and segment in common."""
 
     key: int
     arrival: int
@@ -183,7 +182,7 @@ class Search:
     def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
         key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
         places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
-        merged = sorted((*best, *places), key=lambda place: (place.key, place.arrival), reverse=sql.descending(self._plan))
+        merged = sorted((*best, *places), reverse=sql.descending(self._plan))
         return merged[:limit]
 
     def _scrubbed(self, places: Sequence[_Place]) -> list[Row]:
