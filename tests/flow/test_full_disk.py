@@ -57,6 +57,7 @@ def test_the_reserve_is_kept_and_said(disk):
 
 
 def test_oldest_segments_are_retired_before_senders_are_refused(disk):
+    (disk / "ballast").write_bytes(bytes(12 * MIB))
     with (
         program(disk / "store", STORE__MIN_FREE_BYTES="4MiB", STORE__SEGMENT="1s") as agent,
         sending(agent.ports[0], 2) as senders,

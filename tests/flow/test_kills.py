@@ -27,7 +27,7 @@ def test_kills_at_random_moments_under_several_senders_lose_nothing(tmp_path):
     for number in range(ROUNDS):
         with program(tmp_path, STORE__SEGMENT="1s") as agent:
             starts.append(agent.seconds_to_start)
-            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number) as senders:
+            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number, pause_seconds=0.03) as senders:
                 threading.Event().wait(dice.uniform(0.05, 1.5))
                 agent.process.kill()
                 agent.process.wait(10)
