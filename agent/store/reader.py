@@ -140,22 +140,23 @@ class Reading:
         except duckdb.OutOfMemoryException as error:
             raise TooLarge("the query needs more memory than queries may have; narrow the window or add a filter") from error
         except duckdb.Error as error:
-            segment = self._segments[source.segment].segment
-            if segment.retired:
+            if self._segments[source.segment].segment.retired:
                 return []
             if is_fatal(error):
                 self._store.suspect()
                 raise StoreUnavailable("the store reopens its files; ask again") from error
-            if segment.healing:
-                return self._ask_once_more(source, statement)
-            raise SegmentUnreadable(source.segment) from error
+            return self._ask_once_more(source, statement)
 
     def _ask(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._check()
         return self._cursor.execute(statement.text, list(statement.parameters)).fetchall()
 
     def _ask_once_more(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
-        """Of a file that was detached only to be attached again."""
+        """It may have been detached only to be attached again.
+
+        Raises:
+            SegmentUnreadable: it still does not answer.
+        """
         self._store.wait_for_healing()
         segment = self._segments[source.segment].segment
         try:

@@ -74,12 +74,13 @@ def test_rows_that_a_failed_flush_had_committed_are_not_moved_twice(tmp_path):
         assert numbers(store) == list(range(ROW_GROUP))
 
 
-def test_a_sealed_file_that_is_gone_is_counted_and_the_others_are_served(tmp_path):
+@pytest.mark.parametrize("kind", ["file", "blocks"])
+def test_a_sealed_file_that_is_gone_is_counted_and_the_others_are_served(tmp_path, kind):
     with opened(tmp_path) as (store, _):
         fill(store, 10)
         flushed(store, seal=True)
         fill(store, 10, 10)
-        store.segments[0].file.unlink()
+        getattr(store.segments[0], kind).unlink()
         look(store)
         healed(store)
         assert numbers(store) == list(range(10, 20))

@@ -76,7 +76,7 @@ def attach_again(store: Store) -> None:
     (segment,) = store.segments
     with store.connection.cursor() as cursor:
         database.attach(cursor, segment)
-    segment.healing, segment.attached = False, True
+    segment.attached = True
 
 
 @pytest.mark.parametrize("heals", [True, False])
@@ -87,7 +87,7 @@ def test_a_statement_that_meets_a_file_being_attached_again_is_asked_once_more(t
         (segment,) = store.segments
         with reading(store) as found:
             (source,) = found.sources(Signal.TRACES)
-            segment.healing, segment.attached = True, False
+            segment.attached = False
             store.connection.execute(f"DETACH {segment.alias}")
             monkeypatch.setattr(store, "wait_for_healing", lambda: attach_again(store) if heals else None)
             count = Statement(f"SELECT count(*) FROM {source.relation}", [])
