@@ -118,7 +118,7 @@ def record_spans(protocol: str, exporter: Any) -> None:
     provider.shutdown()
 
 
-def test_the_python_sdk_loses_no_span_whatever_its_protocol():
+def test_the_python_sdk_loses_no_span():
     async def test() -> None:
         async with overloaded(OVERLOAD_SECONDS) as doors:
             async with asyncio.TaskGroup() as tasks:  # at once: an overload takes as long for three
