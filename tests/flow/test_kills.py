@@ -16,6 +16,9 @@ from tests.flow.programs import Program, check_kept, program, sending, within
 from tests.needs import needs
 
 ROUNDS = int(os.environ.get("CORAL_KILL_ROUNDS", "5"))
+PAUSE_SECONDS = 0.03 if ROUNDS <= 5 else 0.0
+"""A few thousand spans are enough for the suite; the soak sends what it can."""
+
 FIGURES = os.environ.get("CORAL_KILL_FIGURES", "")
 """Where the soak wants to read what the rounds showed."""
 
@@ -27,7 +30,7 @@ def test_kills_at_random_moments_under_several_senders_lose_nothing(tmp_path):
     for number in range(ROUNDS):
         with program(tmp_path, STORE__SEGMENT="1s") as agent:
             starts.append(agent.seconds_to_start)
-            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number, pause_seconds=0.03) as senders:
+            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number, pause_seconds=PAUSE_SECONDS) as senders:
                 threading.Event().wait(dice.uniform(0.05, 1.5))
                 agent.process.kill()
                 agent.process.wait(10)
