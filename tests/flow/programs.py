@@ -33,6 +33,11 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def waited_for_cpu(pid: int) -> float:
+    """For how many seconds a process's main thread could have run, had other programs not had the CPUs."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 class Program:
     """``coral-agent run`` that listens on four ports: OTLP gRPC and HTTP, query, admin."""
 
@@ -105,7 +110,7 @@ def program(
             try:
                 within(20, lambda: b'"listening"' in log.read_bytes() or process.poll() is not None, "it did not start")
                 assert process.poll() is None, log.read_text()
-                yield Program(process, ports, log, time.monotonic() - began)
+                yield Program(process, ports, log, time.monotonic() - began - waited_for_cpu(process.pid))
             finally:
                 process.kill()
 
