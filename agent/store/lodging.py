@@ -20,6 +20,9 @@ KEPT = ("boot", "hmac.key")
 Identity = tuple[int, int]
 """Device and inode."""
 
+GONE: Identity = (-1, -1)
+"""No file has it."""
+
 
 def identity(path: Path) -> Identity | None:
     """Which file a path leads to now; None for none."""

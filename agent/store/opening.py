@@ -52,4 +52,7 @@ def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) 
             store = Store(settings, clock, grounds, segments, next_arrivals)
             yield store, recovery.recent
         finally:
-            (store.connection if store else connection).close()
+            if store:
+                store.disconnect()
+            else:
+                connection.close()

@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.conftest import Release
 from tests.deploy.test_release import answer, doors, started
 from tests.deploy.tools import KUBERNETES
-from tests.flow.test_crash import DOORS, free_ports
+from tests.flow.programs import DOORS, free_ports
 from tests.needs import needs
 
 SCRIPT = Path(__file__).parent / "restricted.sh"
