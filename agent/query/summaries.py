@@ -55,7 +55,7 @@ def asked_of(request: api.QuerySpanSummariesRequest, now_ns: int, own: OwnServic
     if end - start > MAX_MINUTES * MINUTE_NS:
         raise InvalidQuery(f"the window has {(end - start) // MINUTE_NS} minutes; at most {MAX_MINUTES} are allowed")
     wanted = services.normal(request.service_name) or None
-    is_changed = wanted is not None and scrubber.text(wanted) != wanted
+    is_changed = wanted is not None and not scrubber.keeps(wanted)
     return Summarised(start, end, tuple(sorted(own.names)) or None, wanted, nothing=is_changed)
 
 
