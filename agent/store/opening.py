@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
 from agent.batch import Signal
 from agent.clock import Clock, SystemClock
 from agent.instruments import Instruments
@@ -15,9 +17,12 @@ from agent.store.duplicates import RecentRequests
 from agent.store.faults import Faults
 from agent.store.grounds import Grounds, StoreSettings
 from agent.store.lodging import BOOT, boot_id, lodged, same_boot
+from agent.store.purge import Purge, has_orders
 from agent.store.recover import Recovery
 from agent.store.steady import SteadyClock
 from agent.store.store import Store
+
+_log = structlog.get_logger()
 
 APART = 1 << 51
 """Between the arrival numbers of two signals: each signal counts for itself, so that the rows of a block follow without a gap,
@@ -41,6 +46,9 @@ def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) 
         steady = SteadyClock(directory, wall, instruments) if isinstance(wall, SystemClock) else None
         clock = steady or wall
         try:
+            if has_orders(directory):
+                purged = Purge(settings, connection, clock, instruments).run()
+                _log.warning("what was ordered to be purged is gone", rows=dict(purged.rows))
             recovery = Recovery(settings, connection, clock, instruments, same_boot=same_boot(directory))
             segments = recovery.run()
             (directory / BOOT).write_text(boot_id())
