@@ -20,12 +20,13 @@ from agent.config.otlp import Tls
 from agent.decode.group import Decoder
 from agent.decode.logs import log_decoder
 from agent.decode.points import point_decoder
+from agent.decode.senders import bytes_by_service
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
 from agent.health import Health, living
 from agent.instruments import Instruments
 from agent.log import set_up_logging
-from agent.query.door import querying
+from agent.query.door import querying, querying_locally
 from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
 from agent.query.settings import QuerySettings
@@ -45,6 +46,7 @@ from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
+from agent.store.shares import sharing
 from agent.store.watch import watching
 from agent.store.writer import Decode, Writer, writing
 from agent.tls import Certificate, TlsSettings, certified, expired
@@ -58,6 +60,7 @@ class Listening:
     otlp_http: str
     query: str
     admin: str
+    query_local: str = ""
 
 
 async def run(
@@ -75,17 +78,19 @@ async def run(
     instruments = Instruments(CollectorRegistry())
     services = CurrentServices(OwnServices.of(config.agent.services))
     clock = clock or SystemClock()
-    with open_store(_store_settings(config), clock, instruments) as (store, recent):
+    with open_store(store_settings(config), clock, instruments) as (store, recent):
         scrubbers = _scrubbers(config)
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
             decoders = _decoders(config, services, scrubbers, instruments)
-            writer = await house.enter_async_context(writing(store, decoders, recent, instruments))
+            shares = await house.enter_async_context(sharing(store, bytes_by_service, config.store.max_service_percent))
+            writer = await house.enter_async_context(writing(store, decoders, recent, instruments, shares))
             await house.enter_async_context(retiring(store, flusher, instruments))
             await house.enter_async_context(watching(store))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
             query = await house.enter_async_context(_answering(config, service, clock, instruments))
+            local = await house.enter_async_context(querying_locally(service, config.query.local_endpoint))
             threads = {"writer": writer.thread, "flusher": flusher.thread}
             health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
             await house.enter_async_context(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
@@ -97,7 +102,7 @@ async def run(
             otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
             otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
             health.is_open = True
-            ready(Listening(otlp_grpc, otlp_http, query, admin))
+            ready(Listening(otlp_grpc, otlp_http, query, admin, local))
             await stop.wait()
             health.is_open = False
 
@@ -231,7 +236,8 @@ def _decoders(
     return {decoder.signal: decode(decoder) for decoder in (make(services.owns, most) for make in makers)}
 
 
-def _store_settings(config: Config) -> StoreSettings:
+def store_settings(config: Config) -> StoreSettings:
+    """What the store needs of a configuration."""
     store = config.store
     return StoreSettings(
         directory=store.dir,
