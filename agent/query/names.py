@@ -13,7 +13,7 @@ from agent import schema
 from agent.batch import Signal
 from agent.query import sql
 from agent.query.flat import flat_attributes
-from agent.query.parts import Share, in_parts
+from agent.query.parts import Portion, in_parts
 from agent.query.plan import Names
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
@@ -70,7 +70,7 @@ class NamesSearch:
     def _fitted(self, max_bytes: int) -> api.ListNamesResponse:
         """The answer; the rarest names of the longest list go until it fits."""
         response = self._response()
-        lists = (response.operations, response.metrics, response.attribute_keys)
+        lists: list[Any] = [response.operations, response.metrics, response.attribute_keys]
         if (size := response.ByteSize()) > max_bytes:
             response.warnings.append("the rarest names were left out: they do not fit into one reply")
         while size > max_bytes and any(lists):
@@ -109,8 +109,8 @@ class NamesSearch:
     def _groups(self, source: Source, statement: Callable[..., Statement]) -> Iterator[tuple[Any, ...]]:
         """Every raw group of a source, however many there are."""
 
-        def ask(share: Share) -> list[tuple[Any, ...]]:
-            return list(self._select(source, statement(self._asked, source, NAMES_AT_ONCE, share)))
+        def ask(portion: Portion) -> list[tuple[Any, ...]]:
+            return list(self._select(source, statement(self._asked, source, NAMES_AT_ONCE, portion)))
 
         for rows in in_parts(ask, NAMES_AT_ONCE):
             yield from rows
@@ -128,13 +128,18 @@ class NamesSearch:
     def _response(self) -> api.ListNamesResponse:
         found = self._found
         response = api.ListNamesResponse(warnings=found.warnings)
-        for (name, kind), spans in found.operations.most_common(MAX_NAMES):
+        for (name, kind), spans in _frequent(found.operations):
             response.operations.add(name=name, kind=kind, spans=spans, errors=found.errors[name, kind])
-        for (name, kind, unit, description), points in found.metrics.most_common(MAX_NAMES):
+        for (name, kind, unit, description), points in _frequent(found.metrics):
             response.metrics.add(name=name, type=kind, unit=unit, description=description, data_points=points)
-        for (signal, key), records in found.keys.most_common(MAX_NAMES):
+        for (signal, key), records in _frequent(found.keys):
             response.attribute_keys.add(key=key, signal=signal, example=found.examples[signal, key], records=records)
         for what, count in (("operations", found.operations), ("metrics", found.metrics), ("attribute keys", found.keys)):
             if len(count) > MAX_NAMES:
                 response.warnings.append(f"only the {MAX_NAMES} most frequent of {len(count)} {what} are listed")
         return response
+
+
+def _frequent(counts: Counter[Any]) -> list[tuple[Any, int]]:
+    """The most frequent names; among equals by name, for the order in which raw ones came would tell of them."""
+    return sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))[:MAX_NAMES]

@@ -11,27 +11,27 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """One of ``of`` shares of all groups, by their hash."""
+class Portion:
+    """One of ``of`` portions of all groups, by their hash."""
 
     number: int = 0
     of: int = 1
 
-    def halves(self) -> tuple[Share, Share]:
+    def halves(self) -> tuple[Portion, Portion]:
         """The same groups in two."""
-        return Share(self.number, 2 * self.of), Share(self.number + self.of, 2 * self.of)
+        return Portion(self.number, 2 * self.of), Portion(self.number + self.of, 2 * self.of)
 
 
-ALL = Share()
+ALL = Portion()
 
 
-def in_parts(ask: Callable[[Share], Sequence[tuple[Any, ...]]], most: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+def in_parts(ask: Callable[[Portion], Sequence[tuple[Any, ...]]], most: int) -> Iterator[Sequence[tuple[Any, ...]]]:
     """The rows of every group, in answers of fewer than ``most``, which is what ``ask`` cuts an answer at."""
-    shares = [ALL]
-    while shares:
-        share = shares.pop()
-        rows = ask(share)
+    portions = [ALL]
+    while portions:
+        portion = portions.pop()
+        rows = ask(portion)
         if len(rows) < most:
             yield rows
         else:
-            shares.extend(share.halves())
+            portions.extend(portion.halves())

@@ -13,7 +13,7 @@ from agent.batch import Signal
 from agent.query import sql
 from agent.query.conditions import wanted_of
 from agent.query.flat import flat_attributes, resource_attributes
-from agent.query.parts import Share, in_parts
+from agent.query.parts import Portion, in_parts
 from agent.query.plan import Plan
 from agent.query.rows import Origin, origins_of
 from agent.scrub.scrubber import Scrubber
@@ -141,8 +141,8 @@ def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[So
             found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
 
 
-def _steps(plan: Plan, reading: Reading, source: Source, share: Share) -> Sequence[tuple[Any, ...]]:
-    return reading.select(source, sql.steps(plan, source, STEPS_AT_ONCE, share))
+def _steps(plan: Plan, reading: Reading, source: Source, portion: Portion) -> Sequence[tuple[Any, ...]]:
+    return reading.select(source, sql.steps(plan, source, STEPS_AT_ONCE, portion))
 
 
 def _attributes(

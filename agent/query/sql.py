@@ -7,7 +7,7 @@ import pyarrow as pa
 from agent import schema
 from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.parts import ALL, Share
+from agent.query.parts import ALL, Portion
 from agent.query.plan import Names, Plan
 from agent.store.statement import Source, Statement
 
@@ -137,10 +137,10 @@ _VALUE = "coalesce(double_value, int_value::DOUBLE, sum)"
 _SERIES = "origin, metric_name, unit, type, temporality, is_monotonic, series"
 
 
-def steps(plan: Plan, source: Source, limit: int, share: Share = ALL) -> Statement:
+def steps(plan: Plan, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per series and step: its columns, the step's number since the window's start, one of its points, and what they say."""
     where = _matches(plan, source)
-    _share(where, share, f"{_SERIES}, (time_ns - ?) // ?", plan.window.start_ns, plan.step_ns)
+    in_portion(where, portion, f"{_SERIES}, (time_ns - ?) // ?", plan.window.start_ns, plan.step_ns)
     text = (
         f"SELECT {_SERIES}, (time_ns - ?) // ? AS step, max(arrival), count(*), max(time_ns), "  # noqa: S608 our own names; values are bound
         f"arg_max({_VALUE}, (time_ns, arrival)), min({_VALUE}), max({_VALUE}), sum({_VALUE}), "
@@ -149,16 +149,16 @@ def steps(plan: Plan, source: Source, limit: int, share: Share = ALL) -> Stateme
     return Statement(text, [plan.window.start_ns, plan.step_ns, *where.parameters, limit])
 
 
-def _share(where: _Where, share: Share, group: str, *parameters: object) -> None:
-    """Of the groups those of one share; the text stays as it is when that is all."""
-    if share != ALL:
-        where.add(f"hash({group}) % ?::UBIGINT = ?::UBIGINT", *parameters, share.of, share.number)
+def in_portion(where: _Where, portion: Portion, group: str, *parameters: object) -> None:
+    """Of the groups those of one portion; the text stays as it is when that is all."""
+    if portion != ALL:
+        where.add(f"hash({group}) % ?::UBIGINT = ?::UBIGINT", *parameters, portion.of, portion.number)
 
 
-def operations(asked: Names, source: Source, limit: int, share: Share = ALL) -> Statement:
+def operations(asked: Names, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per span name and kind: name, kind, spans, errors."""
     where = _named(asked, source, "start_time_ns")
-    _share(where, share, "name, kind")
+    in_portion(where, portion, "name, kind")
     text = (
         f"SELECT name, kind, count(*), count(*) FILTER (failed) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY name, kind LIMIT ?"
@@ -166,10 +166,10 @@ def operations(asked: Names, source: Source, limit: int, share: Share = ALL) -> 
     return Statement(text, [*where.parameters, limit])
 
 
-def metrics(asked: Names, source: Source, limit: int, share: Share = ALL) -> Statement:
+def metrics(asked: Names, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per metric: name, type, unit, one of its points, how many there are."""
     where = _named(asked, source, "time_ns")
-    _share(where, share, "metric_name, type, unit")
+    in_portion(where, portion, "metric_name, type, unit")
     text = (
         f"SELECT metric_name, type, unit, max(arrival), count(*) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY metric_name, type, unit LIMIT ?"

@@ -9,8 +9,9 @@ import grpc.aio
 from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
 
+from tests.flow.certificates import SERVER_NAME
 from tests.flow.house import House, in_house
-from tests.flow.test_mtls import AUTHORITY, COLONY, SERVER_NAME, credentials, guarded
+from tests.flow.test_mtls import AUTHORITY, COLONY, credentials, guarded
 from tests.telemetry import attributes, request, span
 
 SINCE: dict[str, Any] = {"start_time": {"seconds": 1}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,9 @@ def _carried_out(config: Config, order: Order) -> Purged:
     directory = config.store.dir
     if not directory.is_dir():
         fail(f'store.dir = "{directory}": there is no such directory; name the agent\'s with --data-dir or --config', REFUSED)
+    owner = directory.stat().st_uid
+    if owner != os.geteuid():
+        fail(f"{directory} belongs to user {owner}: purge as that user, or the agent cannot read what is written anew", REFUSED)
     try:
         give_order(directory, order)
         return purge_directory(store_settings(config), SystemClock(), Instruments(CollectorRegistry()))

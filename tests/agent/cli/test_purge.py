@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from agent.cli.commands import commands
 from agent.store.lodging import lodged
 from agent.store.purge import has_orders
 from tests.agent.store.keeping import opened
-from tests.agent.store.test_purge import LEAK, every, fill, holds, left
+from tests.agent.store.leaking import LEAK, every, fill, holds, left
 
 
 def typed(*arguments: str) -> Result:
@@ -54,6 +55,14 @@ def test_beside_a_running_agent_it_orders_and_says_so(tmp_path):
     assert "Restart it now; until then nothing is gone" in done.stderr
     with opened(tmp_path / "store") as (store, _):
         assert left(store) == every(1, 4, 6)
+
+
+def test_only_the_owner_of_the_directory_may_purge_it_else_the_agent_could_not_read_it(tmp_path, monkeypatch):
+    fill(tmp_path / "store")
+    monkeypatch.setattr(os, "geteuid", lambda: (tmp_path / "store").stat().st_uid + 1)
+    done = typed("--service", "checkout", "--data-dir", str(tmp_path / "store"))
+    assert (done.exit_code, "purge as that user" in done.stderr) == (2, True)
+    assert not has_orders(tmp_path / "store")
 
 
 @pytest.mark.parametrize(

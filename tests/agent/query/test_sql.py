@@ -14,7 +14,7 @@ from agent import schema
 from agent.batch import Signal
 from agent.query import sql
 from agent.query.page import Position
-from agent.query.parts import Share
+from agent.query.parts import Portion
 from agent.query.plan import Names, Plan
 from agent.store import database
 from agent.store.segment import Bounds, Segment
@@ -49,7 +49,7 @@ def points(**fields: Any) -> Plan:
 WINDOW: dict[str, Any] = {"start_time": {"seconds": 1}, "end_time": {"seconds": 2}}
 NAMES = Names(plan(**WINDOW).window, "checkout", OWN)
 STEP: dict[str, Any] = {**WINDOW, "step": {"seconds": 1}}
-SHARE = Share(3, 4)
+PORTION = Portion(3, 4)
 ANY_TIME = Bounds(1000, 0, NOW * 2, 2**62)
 
 STATEMENTS: dict[str, Callable[[Source], Statement]] = {
@@ -70,12 +70,12 @@ STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "steps": lambda s: sql.steps(points(**STEP), s, 100),
     "operations": lambda s: sql.operations(NAMES, s, 1000),
     "metrics": lambda s: sql.metrics(NAMES, s, 1000),
-    "steps_of_a_share": lambda s: sql.steps(points(**STEP), s, 100, SHARE),
-    "operations_of_a_share": lambda s: sql.operations(NAMES, s, 1000, SHARE),
-    "metrics_of_a_share": lambda s: sql.metrics(NAMES, s, 1000, SHARE),
+    "steps_of_a_portion": lambda s: sql.steps(points(**STEP), s, 100, PORTION),
+    "operations_of_a_portion": lambda s: sql.operations(NAMES, s, 1000, PORTION),
+    "metrics_of_a_portion": lambda s: sql.metrics(NAMES, s, 1000, PORTION),
     "newest": lambda s: sql.newest(NAMES, s, "start_time_ns", 100),
 }
-OF_LOGS, OF_POINTS = {"page_of_logs"}, {"page_of_points", "steps", "metrics", "steps_of_a_share", "metrics_of_a_share"}
+OF_LOGS, OF_POINTS = {"page_of_logs"}, {"page_of_points", "steps", "metrics", "steps_of_a_portion", "metrics_of_a_portion"}
 
 
 def source(name: str, below: int | None) -> Source:
