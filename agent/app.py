@@ -41,12 +41,14 @@ from agent.scrub.batches import scrubbing
 from agent.scrub.scrubber import Scrubber
 from agent.scrub.settings import hmac_key, key_file, settings_of
 from agent.services import CurrentServices, OwnServices
+from agent.store.duplicates import RecentRequests
 from agent.store.flusher import flushing
 from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
 from agent.store.shares import sharing
+from agent.store.store import Store
 from agent.store.watch import watching
 from agent.store.writer import Decode, Writer, writing
 from agent.tls import Certificate, TlsSettings, certified, expired
@@ -83,14 +85,12 @@ async def run(
         async with AsyncExitStack() as house:
             flusher = await house.enter_async_context(flushing(store))
             decoders = _decoders(config, services, scrubbers, instruments)
-            shares = await house.enter_async_context(sharing(store, bytes_by_service, config.store.max_service_percent))
-            writer = await house.enter_async_context(writing(store, decoders, recent, instruments, shares))
+            writer = await house.enter_async_context(_writing(config, store, decoders, recent, instruments))
             await house.enter_async_context(retiring(store, flusher, instruments))
             await house.enter_async_context(watching(store))
             reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
-            query = await house.enter_async_context(_answering(config, service, clock, instruments))
-            local = await house.enter_async_context(querying_locally(service, config.query.local_endpoint))
+            query, local = await house.enter_async_context(_answering(config, service, clock, instruments))
             threads = {"writer": writer.thread, "flusher": flusher.thread}
             health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
             await house.enter_async_context(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
@@ -108,12 +108,29 @@ async def run(
 
 
 @asynccontextmanager
-async def _answering(config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
-    """TelemetryQuery; yields its address."""
+async def _writing(
+    config: Config, store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+) -> AsyncIterator[Writer]:
+    """The writer, and what services may take of the disk."""
+    async with (
+        sharing(store, bytes_by_service, config.store.max_service_percent) as shares,
+        writing(store, decoders, recent, instruments, shares) as writer,
+    ):
+        yield writer
+
+
+@asynccontextmanager
+async def _answering(
+    config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments
+) -> AsyncIterator[tuple[str, str]]:
+    """TelemetryQuery; yields its address and that of the operator's socket, an empty one when there is none."""
     async with _certified("query", config.query.tls, clock, instruments) as certificate:
         credentials = None if certificate is None else certificate.grpc_credentials()
-        async with querying(service, config.query.endpoint, credentials) as address:
-            yield address
+        async with (
+            querying(service, config.query.endpoint, credentials) as address,
+            querying_locally(service, config.query.local_endpoint) as local,
+        ):
+            yield address, local
 
 
 def _scrubbers(config: Config) -> dict[Signal, Scrubber]:
