@@ -21,10 +21,10 @@ from agent.store.segment import Bounds
 from agent.store.statement import Source, Statement
 
 MAX_CANDIDATES = 20_000
-"""Rows scrubbed for one query whose condition only scrubbed values can answer: about a quarter second."""
+"""Rows scrubbed for one query: a quarter second. Not where raw bodies chose them, whose number must not be told."""
 
 COUNTED = 2000
-"""Candidates scrubbed to count matches beyond a full page; with more the total is a lower bound."""
+"""Candidates scrubbed to count matches beyond a full page, or matches counted; with more the total is a lower bound."""
 
 CHUNK = 1000
 """Candidates fetched at once."""
@@ -138,7 +138,7 @@ class Search:
         last: Position | None = None
         for scanned, row in enumerate(self._stream(self._plan.after)):
             full = len(found.rows) == self._plan.limit
-            if scanned >= (COUNTED if full else MAX_CANDIDATES):
+            if self._is_enough(found, scanned, full=full):
                 self._stop_early(found, None if full else last)
                 break
             last = self.position(row)
@@ -148,6 +148,10 @@ class Search:
                 if not full and found.total > self._plan.offset:
                     found.rows.append(row)
         return found
+
+    def _is_enough(self, found: Found, scanned: int, *, full: bool) -> bool:
+        by_matches = found.has_more and found.total >= COUNTED
+        return by_matches if self._plan.text is not None else scanned >= (COUNTED if full else MAX_CANDIDATES)
 
     def _stop_early(self, found: Found, resume: Position | None) -> None:
         """Leave off among the candidates; with ``resume`` the page is not full and the next one begins there."""

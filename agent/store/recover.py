@@ -60,7 +60,7 @@ class Recovery:
         """The segments that can be served, oldest first."""
         names = {path.stem for kind in ("*.duckdb", "*.journal", "*.blocks") for path in self._directory.glob(kind)}
         self._wipe_orphans(names)
-        found = [self._tried(name) for name in sorted(names)]
+        found = [self.tried(name) for name in sorted(names)]
         return [segment for segment in found if segment is not None]
 
     def _wipe_orphans(self, names: set[str]) -> None:
@@ -70,7 +70,7 @@ class Recovery:
                 if path.name.partition(".")[0] not in names:
                     path.unlink(missing_ok=True)
 
-    def _tried(self, name: str) -> Segment | None:
+    def tried(self, name: str) -> Segment | None:
         """A segment; one that killed the last start is opened by a child first."""
         if marker(self._directory, name).exists() and not survives(self._settings, name):
             found = [self._directory / f"{name}.{kind}" for kind in ("duckdb", "duckdb.wal", "blocks")]
