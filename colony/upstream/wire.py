@@ -58,6 +58,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._inner = inner
         self._credentials = credentials
         self._limits = limits
+        self._session = ""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; the reply, or an error that stands for it."""
@@ -100,8 +101,9 @@ class Wire(httpx2.AsyncBaseTransport):
             await response.aclose()
             return _refusal(request, ProtocolFault.word, "the reply is compressed, which was not asked for")
         session = response.headers.get(_SESSION)
-        if session:
-            _log.debug("an upstream's session", session=f"{session[:4]}…")
+        if session and session != self._session:
+            _log.debug("an upstream's session", session=f"…{session[-4:]}")
+            self._session = session
         if response.status_code >= 400:
             return await self._status(request, response)
         kind = response.headers.get("content-type", "").lower()
@@ -230,8 +232,8 @@ def _refusal(request: httpx2.Request, word: str, message: str, status: int = 0, 
 
 
 def _event(word: str, message: str) -> bytes:
-    """Whatever came before, an empty line ends it."""
-    return b"\n\nevent: message\ndata: " + json.dumps(_error(word, message)).encode() + b"\n\n"
+    """Whatever came before becomes an event of no known type."""
+    return b"\nevent: discarded\n\nevent: message\ndata: " + json.dumps(_error(word, message)).encode() + b"\n\n"
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import ToolAnnotations
 from prometheus_client import CollectorRegistry
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from colony.endpoint import Endpoint
@@ -65,8 +66,8 @@ class Seen:
         return {headers[name] for _, headers in self.requests if name in headers}
 
 
-def strict_server(seen: Seen, extra: str = "") -> MCPServer[Any]:
-    """Tools that read, write, are slow, large, or fail; ``extra`` names one more."""
+def strict_server(seen: Seen) -> MCPServer[Any]:  # noqa: C901 tools are functions
+    """Tools that read, write, are slow, large, or fail."""
     server: MCPServer[Any] = MCPServer("strict", version="1", log_level="ERROR")
 
     @server.tool(annotations=READ, structured_output=False)
@@ -109,8 +110,13 @@ def strict_server(seen: Seen, extra: str = "") -> MCPServer[Any]:
         await context.report_progress(1, 2, "half")
         return "said"
 
-    if extra:
-        server.tool(extra, annotations=READ, structured_output=False)(lambda: extra)
+    @server.tool(annotations=READ, structured_output=False)
+    async def change(context: Context[Any, Any]) -> str:
+        """Says that the list of tools changed, in the way of the era."""
+        await context.notify_tools_changed()
+        await context.session.send_tool_list_changed()
+        return "changed"
+
     return server
 
 
@@ -154,16 +160,37 @@ class Restartable:
             await stack.aclose()
 
 
-def app_of(server: MCPServer[Any], seen: Seen, **options: Any) -> tuple[ASGIApp, Any]:
+class OldOnly:
+    """In front of an app: refuses the newer era as servers do that never heard of it, or never answers."""
+
+    def __init__(self, app: ASGIApp, *, hangs: bool) -> None:
+        self._app = app
+        self._hangs = hangs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        versions = [value for name, value in scope["headers"] if name == b"mcp-protocol-version"]
+        if b"2026-07-28" not in versions:
+            await self._app(scope, receive, send)
+            return
+        if self._hangs:
+            await asyncio.sleep(30)
+        await PlainTextResponse("Bad Request: what is that?\n", 400)(scope, receive, send)
+
+
+def app_of(server: MCPServer[Any], seen: Seen, era: str = "modern", **options: Any) -> tuple[ASGIApp, Any]:
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    app = server.streamable_http_app(streamable_http_path="/mcp", transport_security=security, **options)
+    app: ASGIApp = server.streamable_http_app(streamable_http_path="/mcp", transport_security=security, **options)
+    if era != "modern":
+        app = OldOnly(app, hangs=era == "hangs")
     return Watching(app, seen), server.session_manager.run()
 
 
 @asynccontextmanager
-async def strict(seen: Seen, **options: Any) -> AsyncIterator[Restartable]:
+async def strict(
+    seen: Seen, era: str = "modern", server: MCPServer[Any] | None = None, **options: Any
+) -> AsyncIterator[Restartable]:
     """A strict server; a new one of the same port after a restart, so that old sessions are gone."""
-    here = Restartable(lambda: app_of(strict_server(seen), seen, **options))
+    here = Restartable(lambda: app_of(server or strict_server(seen), seen, era, **options))
     await here.start()
     try:
         yield here

@@ -22,7 +22,7 @@ _STRING = {"type": "string"}
 
 
 def _schema(required: tuple[str, ...], *optional: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: _STRING for name in (*required, *optional)}, "required": list(required)}
+    return {"type": "object", "properties": dict.fromkeys((*required, *optional), _STRING), "required": list(required)}
 
 
 _SCHEMAS = {
@@ -93,14 +93,20 @@ class SmallTempo:
         for span in spans:
             services[span.service_name].append(span)
         told = [
-            {"serviceName": name, "resource": {"service.name": name}, "scopes": [{"name": "", "spans": [_for_models(s) for s in each]}]}
+            {
+                "serviceName": name,
+                "resource": {"service.name": name},
+                "scopes": [{"name": "", "spans": [_for_models(s) for s in each]}],
+            }
             for name, each in services.items()
         ]
         trace = {"traceId": spans[0].trace_id, "services": told}
         return json.dumps({"trace": trace, "metrics": {}, "status": "COMPLETE"})
 
     def _traceql_metrics_range(self, _: dict[str, Any]) -> str:
-        samples = [{"timestampMs": str(1_790_000_000_000 + n * 15_000), **({"value": 2.5} if n == 3 else {})} for n in range(240)]
+        samples = [
+            {"timestampMs": str(1_790_000_000_000 + n * 15_000), **({"value": 2.5} if n == 3 else {})} for n in range(240)
+        ]
         label = {"key": "resource.service.name", "value": {"stringValue": "shop"}}
         return json.dumps({"series": [{"labels": [label], "samples": samples}], "metrics": {}})
 
