@@ -162,9 +162,10 @@ class Link:
             async with self._speaking(StdioServerParameters(command=program, args=rest), mode) as client:
                 yield client
             return
-        limits = WireLimits(settings.deadline_seconds, settings.max_reply_bytes)
+        limits = WireLimits(settings.deadline_seconds, settings.max_reply_bytes, is_authorised_above=settings.auth is not None)
+        wire = Wire(httpx2.AsyncHTTPTransport(), settings.credentials, limits)
         async with (
-            httpx2.AsyncClient(transport=Wire(httpx2.AsyncHTTPTransport(), settings.credentials, limits)) as http,
+            httpx2.AsyncClient(transport=wire, auth=settings.auth) as http,
             self._speaking(
                 streamable_http_client(url, http_client=http, max_sse_event_size=settings.max_reply_bytes), mode
             ) as client,
@@ -179,6 +180,7 @@ class Link:
             message_handler=self._heard,
             client_info=_CLIENT,
             cache=None,
+            **self._settings.client_options,
         )
 
     async def _heard(self, message: Any) -> None:  # noqa: ANN401 as the SDK

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
 
 from colony.upstream.credentials import Credentials
 
@@ -26,6 +29,10 @@ class UpstreamSettings:
     deadline_seconds: float = 10.0
     max_in_flight: int = 8
     max_reply_bytes: int = 8 << 20
+    auth: httpx2.Auth | None = field(default=None, repr=False)
+    """A flow of authorisation, like the SDK's for OAuth, instead of a token; from Python only."""
+    client_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Options of the SDK's client: callbacks that answer what a server asks. The colony has nobody who could."""
     refresh_seconds: float = 60.0
     """How often the list of tools is asked for again, which also tells whether the server is there."""
     least_pause_seconds: float = 0.1

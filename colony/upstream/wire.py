@@ -49,6 +49,8 @@ class WireLimits:
 
     seconds: float = 10.0
     max_reply_bytes: int = 8 << 20
+    is_authorised_above: bool = False
+    """Whether a flow of authorisation stands above, which must see a refusal as it is."""
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -104,8 +106,13 @@ class Wire(httpx2.AsyncBaseTransport):
         if session and session != self._session:
             _log.debug("an upstream's session", session=f"…{session[-4:]}")
             self._session = session
+        if self._limits.is_authorised_above and (response.status_code in (401, 403) or not _is_mcp(request)):
+            return await self._read(request, response)
         if response.status_code >= 400:
             return await self._status(request, response)
+        return await self._succeeded(request, response)
+
+    async def _succeeded(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         kind = response.headers.get("content-type", "").lower()
         if kind.startswith("text/event-stream"):
             return self._streamed(request, response)
@@ -179,6 +186,11 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+def _is_mcp(request: httpx2.Request) -> bool:
+    """Whether it is the protocol's own: others are made by a flow of authorisation."""
+    return "text/event-stream" in request.headers.get("accept", "")
 
 
 def _timeouts(seconds: float | None) -> dict[str, float | None]:
