@@ -56,13 +56,14 @@ def compact(text: str) -> str:
 
 def tell_foreign(server: str, tool: str, text: str, others: Sequence[str], tokens: int) -> Told:
     """Any answer."""
-    lines = [one_line(line, _LONGEST_LINE) for line in compact(text).splitlines()]
+    whole = compact(text)
+    lines = [one_line(line, _LONGEST_LINE) for line in whole.splitlines()]
     what = f"{one_line(tool, 64)} of the MCP server {server}: {counted(size_of(text), 'byte')}"
     notes = [f"not shown: {one_line(other, 80)}" for other in others[:2]]
     facts = Facts(notes=[*notes, _NOT_OURS], extra={"upstream": server})
     space = room(head_of(what, "", "x" * 60), facts, tokens)
     kept = _first(lines, space)
-    left = sum(size_of(line) + 1 for line in lines) - sum(size_of(line) + 1 for line in kept)
+    left = 0 if kept == lines and len(whole) < _LONGEST_LINE else max(1, size_of(whole) - size_of("\n".join(kept)))
     cut = f"{left:,} bytes of it not shown: ask for less" if left > 0 else ""
     facts = Facts(size_of("\n".join(kept)), size_of(text), notes=facts.notes, extra={"upstream": server})
     return told(head_of(what, "", cut), kept, facts, len(kept))

@@ -14,7 +14,7 @@ import httpx2
 from colony.outcome import one_line
 from colony.upstream.faults import FAULT, Down, ProtocolFault, UpstreamError, fault_of
 from colony.upstream.settings import TEMPO_PATH, UpstreamSettings
-from colony.upstream.wire import Wire, WireLimits
+from colony.upstream.wire import Wire, WireLimits, network
 
 _REMEMBERED_SECONDS = 600.0
 
@@ -48,7 +48,7 @@ class Datasources:
     async def _listed(self) -> Any:  # noqa: ANN401 JSON
         settings = self._settings
         limits = WireLimits(settings.deadline_seconds, settings.max_reply_bytes)
-        wire = Wire(httpx2.AsyncHTTPTransport(), settings.credentials, limits)
+        wire = Wire(network(), settings.credentials, limits)
         async with httpx2.AsyncClient(transport=wire) as http, asyncio.timeout(settings.deadline_seconds):
             response = await http.get(_under(settings.url, "/api/datasources"))
         return _document(settings.name, response)

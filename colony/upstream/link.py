@@ -27,7 +27,7 @@ from colony.outcome import one_line
 from colony.upstream.faults import Broken, ProtocolFault, UpstreamError, fault_of
 from colony.upstream.said import Said, said_of
 from colony.upstream.settings import UpstreamSettings
-from colony.upstream.wire import Wire, WireLimits
+from colony.upstream.wire import Wire, WireLimits, network
 
 _MOST_PAGES = 20
 _LISTEN_AGAIN_SECONDS = 5.0
@@ -163,7 +163,7 @@ class Link:
                 yield client
             return
         limits = WireLimits(settings.deadline_seconds, settings.max_reply_bytes, is_authorised_above=settings.auth is not None)
-        wire = Wire(httpx2.AsyncHTTPTransport(), settings.credentials, limits)
+        wire = Wire(network(), settings.credentials, limits)
         async with (
             httpx2.AsyncClient(transport=wire, auth=settings.auth) as http,
             self._speaking(

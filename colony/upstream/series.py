@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colony.upstream.shapes import attributes, table, tables, whole
+from colony.upstream.shapes import attributes, listed, table, tables, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _label(value: str) -> str:
 def names_by_scope(document: Any) -> dict[str, list[str]]:  # noqa: ANN401 JSON
     """Attribute names by scope."""
     scopes = tables(table(document).get("scopes"))
-    return {str(one.get("name", "")): [str(tag) for tag in one.get("tags") or []] for one in scopes}
+    return {str(one.get("name", "")): [str(tag) for tag in listed(one.get("tags"))] for one in scopes}
 
 
 def values_of(document: Any) -> list[str]:  # noqa: ANN401 JSON
@@ -59,4 +59,4 @@ def values_of(document: Any) -> list[str]:  # noqa: ANN401 JSON
     found = table(document).get("tagValues")
     if isinstance(found, dict):
         return [str(value) for values in found.values() if isinstance(values, list) for value in values]
-    return [str(one.get("value", "")) if isinstance(one, dict) else str(one) for one in found or []]
+    return [str(one.get("value", "")) if isinstance(one, dict) else str(one) for one in listed(found)]

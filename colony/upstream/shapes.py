@@ -71,9 +71,14 @@ def table(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 JSON
     return value if isinstance(value, dict) else {}
 
 
+def listed(value: Any) -> list[Any]:  # noqa: ANN401 JSON
+    """A list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def tables(value: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 JSON
     """The objects of a list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [each for each in listed(value) if isinstance(each, dict)]
 
 
 def _first(holder: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401 JSON

@@ -78,7 +78,6 @@ class SyncTempo:
             async with tempo_client(self._settings) as tempo:
                 self._opened.set_result(tempo)
                 await self._stop.wait()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 whoever opens it hears
             if not self._opened.done():
                 self._opened.set_exception(error)
-            raise

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -51,6 +53,17 @@ class WireLimits:
     max_reply_bytes: int = 8 << 20
     is_authorised_above: bool = False
     """Whether a flow of authorisation stands above, which must see a refusal as it is."""
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities of this machine; read once, since it takes as long as many requests."""
+    return httpx2.create_ssl_context()
+
+
+def network() -> httpx2.AsyncHTTPTransport:
+    """Connections to whoever is addressed."""
+    return httpx2.AsyncHTTPTransport(verify=_trusted())
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -124,7 +137,8 @@ class Wire(httpx2.AsyncBaseTransport):
         body = await _body(response, self._limits.max_reply_bytes)
         if body is None:
             return _refusal(request, TooLarge.word, self._too_large)
-        return httpx2.Response(response.status_code, headers=_plain(response), content=body, request=request)
+        status = 400 if b'"error"' in body and _is_of_nobody(body) else response.status_code
+        return httpx2.Response(status, headers=_plain(response), content=body, request=request)
 
     @property
     def _too_large(self) -> str:
@@ -223,6 +237,15 @@ def _is_rpc_error(response: httpx2.Response, body: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(document, dict) and isinstance(document.get("error"), dict) and "code" in document["error"]
+
+
+def _is_of_nobody(body: bytes) -> bool:
+    """Whether it is an error without the request's id: the SDK waits on at 200, and takes it as this request's at 400."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("id") is None and isinstance(document.get("error"), dict)
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

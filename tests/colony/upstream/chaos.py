@@ -21,6 +21,7 @@ class Chaos:
     one_in: int = 4
     draw: random.Random = field(default_factory=lambda: random.Random(10))
     done: dict[str, int] = field(default_factory=dict)
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
     port: int = field(default_factory=free_port)
 
     def harm(self) -> str:
@@ -31,12 +32,14 @@ class Chaos:
         return kind
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
         try:
             await self._serve(reader, writer)
         except OSError:
             pass
         finally:
             writer.close()
+            self.writers.discard(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         harm = self.harm()
@@ -82,5 +85,6 @@ async def chaos(target: int, one_in: int = 4) -> AsyncIterator[Chaos]:
         yield here
     finally:
         server.close()
-        server.close_clients()
+        for writer in here.writers:
+            writer.close()
         await server.wait_closed()

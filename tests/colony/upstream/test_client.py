@@ -38,7 +38,7 @@ def test_it_connects_lists_and_calls(era):
             assert (await upstream.call("echo", {"text": "hello"})).text == "hello"
             assert (await upstream.call("structured", {"number": 3})).structured == {"number": 3}
             failed = await upstream.call("fails", {"text": "no"})
-            assert (failed.is_error, failed.text) == (True, "no")
+            assert (failed.is_error, failed.text) == (True, "Error executing tool fails: no")
             assert counted(upstream, "upstream_calls_total", outcome="answered") == 2
             assert counted(upstream, "upstream_calls_total", outcome="error") == 1
             assert counted(upstream, "upstreams", state="up") == 1
