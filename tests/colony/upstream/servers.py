@@ -139,25 +139,39 @@ class Restartable:
     def __init__(self, make: Callable[[], tuple[ASGIApp, Any]], port: int = 0) -> None:
         self._make = make
         self.port = port or free_port()
-        self._stack: AsyncExitStack | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/mcp"
 
     async def start(self) -> None:
-        app, lifespan = self._make()
-        self._stack = AsyncExitStack()
-        options: dict[str, Any] = {"timeout_graceful_shutdown": 0}
-        endpoint = Endpoint("127.0.0.1", self.port)
-        await self._stack.enter_async_context(serving_app(app, endpoint, "test", **options))
-        if lifespan is not None:
-            await self._stack.enter_async_context(lifespan)
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        self._life = asyncio.get_running_loop().create_task(self._live())
+        up = asyncio.get_running_loop().create_task(self._up.wait())
+        await asyncio.wait([self._life, up], return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._life.done():
+            await self._life
 
     async def stop(self) -> None:
-        if self._stack is not None:
-            stack, self._stack = self._stack, None
-            await stack.aclose()
+        life, self._life = self._life, None
+        if life is not None:
+            self._down.set()
+            await life
+
+    async def _live(self) -> None:
+        """In a task of its own: what the SDK opens must be closed by the task that opened it."""
+        app, lifespan = self._make()
+        options: dict[str, Any] = {"timeout_graceful_shutdown": 0}
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serving_app(app, Endpoint("127.0.0.1", self.port), "test", **options))
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan)
+            self._up.set()
+            await self._down.wait()
 
 
 class OldOnly:
