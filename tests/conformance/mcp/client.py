@@ -26,6 +26,7 @@ from pydantic import AnyUrl
 
 from colony.instruments import Instruments
 from colony.upstream.client import Upstream, keeping
+from colony.upstream.faults import UpstreamError
 from colony.upstream.settings import UpstreamSettings
 
 _REDIRECT = "http://localhost:3030/callback"
@@ -105,8 +106,11 @@ def calls(tools: tuple[mcp_types.Tool, ...]) -> list[tuple[str, dict[str, Any]]]
     """The calls that the scenario wants, else each tool once with what its schema asks for."""
     if CONTEXT.get("toolCalls"):
         return [(one["name"], one.get("arguments") or {}) for one in CONTEXT["toolCalls"]]
-    found = []
+    found: list[tuple[str, dict[str, Any]]] = []
     for tool in tools:
+        if tool.input_schema.get("required") == ["schema"]:  # it wants to see what was made of the other tool's
+            found.append((tool.name, {"schema": next(one.input_schema for one in tools if one is not tool)}))
+            continue
         properties = tool.input_schema.get("properties") or {}
         needed = tool.input_schema.get("required") or properties
         found.append((tool.name, {name: _SAMPLES.get(_kind(properties.get(name)), "test") for name in needed}))
@@ -132,8 +136,11 @@ async def main(url: str) -> int:
             sys.stderr.write(f"{status.last_fault}\n")
             return 1
         for name, arguments in calls(upstream.tools):
-            said = await upstream.call(name, arguments)
-            sys.stdout.write(f"{name}: {said.text[:200]}\n")
+            try:
+                said = (await upstream.call(name, arguments)).text
+            except UpstreamError as error:  # some scenarios answer what no server may
+                said = error.message
+            sys.stdout.write(f"{name}: {said[:200]}\n")
     return 0
 
 
