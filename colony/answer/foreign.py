@@ -35,13 +35,20 @@ class OneSeries(Protocol):
 class OneTrace(Protocol):
     """A trace of a search."""
 
-    trace_id: str
-    root_service: str
-    root_name: str
-    start_ns: int
-    duration_ns: int
-    matched: int
-    spans: tuple[Any, ...]
+    @property
+    def trace_id(self) -> str: ...  # noqa: D102 as its name
+    @property
+    def root_service(self) -> str: ...  # noqa: D102 as its name
+    @property
+    def root_name(self) -> str: ...  # noqa: D102 as its name
+    @property
+    def start_ns(self) -> int: ...  # noqa: D102 as its name
+    @property
+    def duration_ns(self) -> int: ...  # noqa: D102 as its name
+    @property
+    def matched(self) -> int: ...  # noqa: D102 as its name
+    @property
+    def spans(self) -> tuple[Any, ...]: ...  # noqa: D102 as its name
 
 
 def compact(text: str) -> str:

@@ -177,7 +177,7 @@ class AgentQueryOrchestrator:
         trace = await asyncio.to_thread(made) if len(sent) > _MANY_SPANS else made()
         return TraceAnswer(trace, outcomes, now, tuple(warnings))
 
-    async def _with_elsewhere(self, trace_id: str, asking: Asking, agents: Awaitable[None]) -> Portion | None:
+    async def _with_elsewhere(self, trace_id: str, asking: Asking, agents: Awaitable[object]) -> Portion | None:
         """Ask agents and whoever else keeps traces at the same time."""
         if self.elsewhere is None:
             await agents

@@ -6,10 +6,10 @@ import asyncio
 import json
 import time
 import weakref
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import UnexpectedToolError
@@ -108,10 +108,10 @@ class ForeignTools:
         spoken.create_initialization_options = told  # type: ignore[method-assign] # called without arguments alone
         server.middleware.append(self._note)
 
-    async def _note(self, context: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:  # noqa: ANN401 as the SDK
-        if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            self._sessions.add(context.session._connection)  # noqa: SLF001 the session is one request's
-        return await call_next(context)
+    async def _note(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            self._sessions.add(ctx.session._connection)  # noqa: SLF001 the session is one request's
+        return await call_next(ctx)
 
     async def announce_forever(self, server: MCPServer[Any]) -> None:
         """Tell every client when the list has changed."""

@@ -91,7 +91,7 @@ async def _answer(here: Surroundings, asked: RawSpans) -> Told:
     told = await _from_agents(replace(here, answer_tokens=room), asked, pages, is_alone=False)
     window = _older_window(here, asked, pages[-1].answer if pages else None)
     portion = await here.desk.older(request_of(asked), *window, asked.limit) if window else None
-    if portion is None:
+    if window is None or portion is None:
         return told
     if pages:
         portion = replace(portion, rows=without(portion.rows, pages[-1].answer.rows))

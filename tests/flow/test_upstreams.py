@@ -30,7 +30,7 @@ def configured(*upstreams: dict[str, Any]) -> dict[str, str]:
 @asynccontextmanager
 async def with_upstreams(*upstreams: dict[str, Any], nobody: str = "127.0.0.1:1"):
     """A colony of no agent that answers, with these servers, once each has been tried."""
-    async with colony([nobody], **configured(*upstreams)) as rooms:
+    async with colony([nobody], UPSTREAM=configured(*upstreams)["UPSTREAM"]) as rooms:
         assert rooms.desk.upstreams is not None
         await rooms.desk.upstreams.settled()
         yield rooms

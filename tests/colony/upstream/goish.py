@@ -97,7 +97,7 @@ class GoServer:
         known = _ORDER[: _ORDER.index(self.generation.newest) + 1]
         version = wanted if wanted in known else self.generation.newest
         about = {"name": "tempo", "version": "0.1.0"}
-        capabilities = {"tools": {}, "resources": {}}
+        capabilities: dict[str, Any] = {"tools": {}, "resources": {}}
         result = {"protocolVersion": version, "capabilities": capabilities, "serverInfo": about}
         response = self._result(number, result)
         response.headers["Mcp-Session-Id"] = f"mcp-session-{uuid.uuid4()}"

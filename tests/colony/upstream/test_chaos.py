@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections import Counter
+from functools import partial
 
 import psutil
 import pytest
@@ -22,6 +23,10 @@ RESTARTS = int(os.environ.get("CORAL_UPSTREAM_RESTARTS", "20"))
 CALLS = int(os.environ.get("CORAL_UPSTREAM_CALLS", "120"))
 _CALLERS = 6
 _DEADLINE = 3.0
+
+
+def _grown(counted: list[int], to: int) -> bool:
+    return counted[0] >= to
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
@@ -84,13 +89,13 @@ def test_restarts_under_load_leave_no_call_hanging_none_failing_once_it_is_back_
                 for _ in range(4):
                     tasks.create_task(load())
                 for _ in range(RESTARTS):
-                    await eventually(lambda seen_so_far=answered[0]: answered[0] >= seen_so_far + 8)
+                    await eventually(partial(_grown, answered, answered[0] + 8))
                     up[0] = False
                     restarts[0] += 1
                     await server.stop()
                     await server.start()
                     up[0] = True
-                await eventually(lambda seen_so_far=answered[0]: answered[0] >= seen_so_far + 8)
+                await eventually(partial(_grown, answered, answered[0] + 8))
                 stop.set()
             assert (restarts, wrong) == ([RESTARTS], []), "a call failed while the server was there"
             await eventually(lambda: process.num_fds() <= before[0] + 8 and len(asyncio.all_tasks()) <= before[1] + 8)

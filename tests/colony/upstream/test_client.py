@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from colony.upstream.client import State
 from colony.upstream.faults import Broken, Down, TimedOut, TooLarge, UpstreamError
+from colony.upstream.keeper import State
 from tests.colony.agents import eventually
 from tests.colony.upstream.servers import Seen, asked, counted, run, strict, strict_server
 

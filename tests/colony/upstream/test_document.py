@@ -17,7 +17,7 @@ BEHAVIOURS = re.findall(
 FILES = {"flow": "tests/flow/test_upstreams.py"}
 
 
-def tests_of(name: str) -> set[str]:
+def named_in(name: str) -> set[str]:
     path = ROOT / FILES.get(name, f"tests/colony/upstream/test_{name}.py")
     return set(re.findall(r"^def test_(\w+)", path.read_text(), re.MULTILINE))
 
@@ -30,14 +30,14 @@ def test_each_behaviour_names_a_test(behaviour, shown):
     for part in parts:
         if not part.startswith("`"):
             file = part
-            assert tests_of(file)
+            assert named_in(file)
             continue
         wanted = part.strip("`").removesuffix("…")
-        assert any(name.startswith(wanted) for name in tests_of(file)), f"{file}: {wanted}"
+        assert any(name.startswith(wanted) for name in named_in(file)), f"{file}: {wanted}"
 
 
 def test_the_table_of_keys_is_the_models():
-    table = re.findall(r"^\| (`[a-z_`, ]+`) \| ([^|]*) \|", TEXT.partition("## What a model sees")[0], re.MULTILINE)
+    table = re.findall(r"^\| (`[a-z_`, ]+`) \|([^|]*)\|", TEXT.partition("## What a model sees")[0], re.MULTILINE)
     told = [name.strip("` ") for names, _ in table for name in names.split(",")]
     assert sorted(Upstream.model_fields) == sorted(told)
     for names, default in table:

@@ -12,10 +12,11 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from colony.instruments import Instruments
-from colony.upstream.client import State, Upstream, keeping
+from colony.upstream.client import Upstream, keeping
 from colony.upstream.credentials import Credentials
 from colony.upstream.faults import Down, ProtocolFault
 from colony.upstream.grafana import chosen, finding
+from colony.upstream.keeper import State
 from colony.upstream.tempo import TempoClient
 from tests.colony.rows import span
 from tests.colony.upstream.goish import GoServer

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from colony.upstream.client import State
 from colony.upstream.faults import (
     NoSuchTool,
     NotAllowed,
@@ -18,6 +17,7 @@ from colony.upstream.faults import (
     Throttled,
     WrongAddress,
 )
+from colony.upstream.keeper import State
 from tests.colony.upstream.goish import GENERATIONS, NEW, OLD, GoServer, rpc_error
 from tests.colony.upstream.servers import Restartable, asked, counted, run
 from tests.colony.upstream.small_tempo import SmallTempo, base, tempo_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -96,7 +97,7 @@ def test_a_trace_in_the_form_for_models():
     assert (span.scope.name, span.resource_attributes["host.cpus"]) == ("lib", '{"intValue":"4"}')
 
 
-def otlp(blocks: str, holder: str, wrap: bool) -> dict:
+def otlp(blocks: str, holder: str, wrap: bool) -> dict[str, Any]:
     span = {
         "traceId": base64.b64encode(bytes.fromhex(TRACE)).decode(),
         "spanId": base64.b64encode(bytes.fromhex(SPAN)).decode(),
