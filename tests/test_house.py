@@ -57,7 +57,7 @@ ROOMS = [
     *(f"agent/{room}" for room in ("cli", "config", "decode", "query", "receive", "scrub", "store")),
     *(
         f"colony/{room}"
-        for room in ("answer", "cli", "config", "orchestrator", "registry", "server", "summaries", "tools", "trace")
+        for room in ("answer", "cli", "config", "orchestrator", "registry", "server", "summaries", "tools", "trace", "upstream")
     ),
 ]
 
