@@ -127,7 +127,7 @@ class Recovery:
             if bounds.rows or cold.written:
                 segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds, cold=cold, traces=blooms.get(signal))
         if self._now_ns - segment.closes_ns <= WINDOW_NS:
-            requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
+            requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608 ours
             self.recent.load(requests, self._now_ns)
 
     def _let_go(self, segment: Segment) -> None:
