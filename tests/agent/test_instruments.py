@@ -21,6 +21,8 @@ def test_each_kind_of_fault_has_its_series():
 
 
 def test_what_alerts_watch_begins_at_0():
-    overload = {(str(signal), how, why) for signal in Signal for how in ("grpc", "http") for why in ("queue_full", "store_unavailable")}
+    overload = {
+        (str(signal), how, why) for signal in Signal for how in ("grpc", "http") for why in ("queue_full", "store_unavailable")
+    }
     assert labels("coral_agent_receiver_refused_requests") == overload
     assert labels("coral_agent_store_lost_rows") == {(str(signal),) for signal in Signal}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import colony
 from agent import __version__
-from tests.deploy.conftest import Release
+from tests.deploy.release import Release
 from tests.deploy.tools import KUBERNETES, ROOT, run, tool
 from tests.flow.test_crash import DOORS, free_ports
 

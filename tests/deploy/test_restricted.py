@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import Release
+from tests.deploy.release import Release
 from tests.deploy.test_release import answer, doors, started
 from tests.deploy.tools import KUBERNETES
 from tests.flow.test_crash import DOORS, free_ports
