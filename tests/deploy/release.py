@@ -31,6 +31,11 @@ class Release:
         return self.home / "venv/bin"
 
     @property
+    def pip(self) -> str:
+        """Of this test's environment: the release's own has none."""
+        return str(Path(sys.executable).parent / "pip")
+
+    @property
     def environ(self) -> dict[str, str]:
         """What its programs need: the copied Python looks for its library at its old place."""
         paths = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "PYTHON": str(self.bin / "python")}
