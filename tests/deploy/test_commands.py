@@ -1,4 +1,7 @@
-"""Every command of the README and the documents is typed as a newcomer types it, and answers as it is said to."""
+"""Every command of the README and the documents is typed as a newcomer types it, and answers as it is said to.
+
+Those over the demo are in test_scraped.py, which has it running.
+"""
 
 from __future__ import annotations
 
@@ -83,15 +86,6 @@ def _python() -> str:
     """The program of docs/queries.md."""
     (found,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/queries.md").read_text(), re.MULTILINE | re.DOTALL)
     return str(found)
-
-
-def test_what_the_readme_and_the_colonys_guide_ask_the_demo(newcomer: Newcomer, demo: list[str]):
-    text = "".join(demo)
-    (agents,) = re.findall(r"export (CORAL_COLONY__AGENTS__STATIC=\S+)", text)
-    (trace,) = set(re.findall(r"coral-colony trace ([0-9a-f]{32})", text))
-    for typed, has in said.DEMO.items():
-        before = "sleep 10; " if "tempo" in typed else ""  # a trace has settled ten seconds after its end
-        assert has in newcomer.type(f"export {agents}; {before}{here(typed, trace)}"), typed
 
 
 def test_certificates_and_what_is_typed_with_them(newcomer: Newcomer):

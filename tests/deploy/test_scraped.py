@@ -1,4 +1,4 @@
-"""A real Prometheus, with the scrape configuration and the rules that are deployed, over the demo: every series of the documents is there."""
+"""Over ``make demo``: a real Prometheus with the configuration and rules that are deployed, the questions of models and of people."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 
 from tests.deploy import said
 from tests.deploy.newcomer import Newcomer
+from tests.deploy.test_commands import here
 from tests.deploy.test_prometheus import panels
 from tests.deploy.tools import ROOT, program
 
@@ -109,3 +110,12 @@ def rules_that_fail(newcomer: Newcomer) -> list[str]:
 @pytest.mark.usefixtures("demo")
 def test_the_questions_that_the_system_was_made_for_are_answered_over_the_demo(newcomer: Newcomer):
     newcomer.type("python -m tests.deploy.questions http://127.0.0.1:4321/mcp")
+
+
+def test_what_the_readme_and_the_colonys_guide_ask_the_demo(newcomer: Newcomer, demo: list[str]):
+    text = "".join(demo)
+    (agents,) = re.findall(r"export (CORAL_COLONY__AGENTS__STATIC=\S+)", text)
+    (trace,) = set(re.findall(r"coral-colony trace ([0-9a-f]{32})", text))
+    for typed, has in said.DEMO.items():
+        before = "sleep 10; " if "tempo" in typed else ""  # a trace has settled ten seconds after its end
+        assert has in newcomer.type(f"export {agents}; {before}{here(typed, trace)}"), typed
