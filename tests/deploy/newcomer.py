@@ -87,26 +87,34 @@ class Newcomer:
             text=True,
             start_new_session=True,
         )
+        heard = Heard(process, until)
         try:
-            yield _lines(process, until, seconds)
+            assert heard.it.wait(seconds) and heard.is_there, f"it ended, or took too long: {''.join(heard.lines)}"  # noqa: PT018 one matter
+            yield list(heard.lines)
         finally:
             _end(process)
+            heard.join(20)
 
 
-def _lines(process: subprocess.Popen[str], until: str, seconds: float) -> list[str]:
-    assert process.stdout
-    alarm = threading.Timer(seconds, _signal, (process, signal.SIGKILL))
-    alarm.start()
-    said = []
-    try:
-        for line in process.stdout:
-            said.append(line)
-            if until in line:
-                threading.Thread(target=process.stdout.read, daemon=True).start()  # so that it never waits for a reader
-                return said
-    finally:
-        alarm.cancel()
-    raise AssertionError(f"it ended, or took too long: {''.join(said)}")
+class Heard(threading.Thread):
+    """Reads all that a program prints, so that it never waits for a reader; ``it`` is set at a text, or at the end."""
+
+    def __init__(self, process: subprocess.Popen[str], until: str) -> None:
+        super().__init__()
+        self._process, self._until = process, until
+        self.lines: list[str] = []
+        self.it, self.is_there = threading.Event(), False
+        self.start()
+
+    def run(self) -> None:
+        assert self._process.stdout
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self.lines.append(line)
+                if self._until in line:
+                    self.is_there = True
+                    self.it.set()
+        self.it.set()
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:

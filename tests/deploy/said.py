@@ -69,7 +69,7 @@ GO_ON = {
 
 MUTUAL_TLS = {
     "coral-agent spans --target NODE:4319 --tls-ca D/operator/ca.crt --tls-cert D/operator/tls.crt --tls-key D/operator/tls.key --tls-server-name agent.coral": "",
-    "coral-agent info --target node-7:4319 --tls-ca ca.pem --tls-cert me.pem --tls-key me.key --tls-server-name agent.coral": "retention",
+    "coral-agent info --target node-7:4319 --tls-ca ca.pem --tls-cert me.pem --tls-key me.key --tls-server-name agent.coral": "version",
     "openssl s_client -connect NODE:4319 -servername agent.coral -CAfile ca.crt -cert tls.crt -key tls.key": "Verification: OK",
     "openssl x509 -in tls.crt -noout -ext subjectAltName -dates": "URI:spiffe://coral/colony/main",
     "kubectl -n coral create secret generic coral-agent-tls --from-file=/tmp/coral-certificates/agent": "tls.key",
