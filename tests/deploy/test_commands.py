@@ -49,6 +49,7 @@ def going_on(newcomer: Newcomer, typed: str, **options: dict[str, str] | None) -
         yield lines
 
 
+@pytest.mark.timeout(400)
 def test_the_quick_start_from_a_checkout_and_every_question_to_an_agent(newcomer: Newcomer):
     _write_the_scrub_sample(newcomer.checkout)
     shutil.copy(ROOT / "deploy/colony.toml", newcomer.checkout / "colony.toml")
@@ -107,6 +108,7 @@ def test_certificates_and_what_is_typed_with_them(newcomer: Newcomer):
             )
             named = named.replace("ca.pem", "ca.crt").replace("me.pem", "tls.crt").replace("me.key", "tls.key")
             named += " --dry-run=client -o yaml" if named.startswith("kubectl") else ""
+            named += " || true" if "s_client" in named else ""  # the agent hangs up on who does not speak HTTP/2
             assert has in newcomer.type(named, place=home / ("operator" if "node-7" in typed else "colony")), typed
 
 

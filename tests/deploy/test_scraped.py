@@ -112,6 +112,7 @@ def test_the_questions_that_the_system_was_made_for_are_answered_over_the_demo(n
     newcomer.type("python -m tests.deploy.questions http://127.0.0.1:4321/mcp")
 
 
+@pytest.mark.timeout(300)
 def test_what_the_readme_and_the_colonys_guide_ask_the_demo(newcomer: Newcomer, demo: list[str]):
     text = "".join(demo)
     (agents,) = re.findall(r"export (CORAL_COLONY__AGENTS__STATIC=\S+)", text)
