@@ -52,20 +52,25 @@ def going_on(newcomer: Newcomer, typed: str, **options: dict[str, str] | None) -
 @pytest.mark.timeout(400)
 def test_the_quick_start_from_a_checkout_and_every_question_to_an_agent(newcomer: Newcomer):
     _write_the_scrub_sample(newcomer.checkout)
-    shutil.copy(ROOT / "deploy/colony.toml", newcomer.checkout / "colony.toml")
     with going_on(newcomer, "make run"):
         newcomer.type(f"{said.APART[0]} && python tests/deploy/application.py")
         found = json.loads(newcomer.type("coral-agent spans --service checkout --output json"))
         for typed, has in said.CHECKOUT.items():
             assert has in newcomer.type(here(typed, found["spans"][0]["trace_id"])), typed
-        for typed in (
-            "coral-agent logs --service checkout --follow",
-            "coral-colony run",
-            "coral-colony run --config colony.toml",
-        ):
+        newcomer.type(f"cat > ask.py <<'END'\n{_python()}\nEND\npython ask.py")
+
+
+@pytest.mark.timeout(300)
+def test_what_goes_on_until_ctrl_c_comes_up(newcomer: Newcomer):
+    shutil.copy(ROOT / "deploy/colony.toml", newcomer.checkout / "colony.toml")
+    follow = "coral-agent logs --service checkout --follow"
+    with going_on(newcomer, "make run"):
+        sent = f"({said.APART[0]}; sleep 5; python tests/deploy/application.py) & "
+        with newcomer.typing(sent + follow, said.GO_ON[follow]):
+            pass
+        for typed in ("coral-colony run", "coral-colony run --config colony.toml"):
             with going_on(newcomer, typed):
                 pass
-        newcomer.type(f"cat > ask.py <<'END'\n{_python()}\nEND\npython ask.py")
     for typed in ("coral-agent run", "coral-agent run [--config FILE] [--data-dir DIR]"):
         with going_on(newcomer, typed):
             pass
