@@ -22,7 +22,7 @@ async def beats_of(health: Health) -> int:
 
     instruments.ready.set(-1)
     async with asyncio.timeout(5), living(health, instruments, alive):
-        while instruments.ready.collect()[0].samples[0].value < 0:  # noqa: ASYNC110 a gauge has no event
+        while next(iter(instruments.ready.collect())).samples[0].value < 0:  # noqa: ASYNC110 a gauge has no event
             await asyncio.sleep(0)
         return beats
 

@@ -136,8 +136,8 @@ def test_what_is_installed_for_systemd_and_by_pip_runs(newcomer: Newcomer, relea
 
 def _without_the_network(release: Release, directory: Path) -> dict[str, str]:
     """Wheels of all that is required, where pip looks for them, since the newcomer's network has no way out."""
-    download = [release.pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", directory]
-    subprocess.run([*download, "--require-hashes", "-r", ROOT / "requirements/run.txt"], check=True, timeout=170)
+    download = [release.pip, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(directory)]
+    subprocess.run([*download, "--require-hashes", "-r", str(ROOT / "requirements/run.txt")], check=True, timeout=170)
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(directory), "PIP_QUIET": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 

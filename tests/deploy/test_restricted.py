@@ -51,7 +51,7 @@ def test_the_agent_keeps_and_answers_as_the_container_lets_it(release: Release, 
 
 def inside(release: Release, volume: Path, program: str) -> subprocess.CompletedProcess[str]:
     """A Python program as the agent is run above."""
-    command = [SCRIPT, volume, release.bin / "python", "-c", program]
+    command = [str(SCRIPT), str(volume), str(release.bin / "python"), "-c", program]
     return subprocess.run(command, env=release.environ, capture_output=True, text=True, timeout=30, check=False)
 
 
