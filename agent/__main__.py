@@ -77,8 +77,8 @@ async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
 
 def _announce(config: Config, listening: Listening) -> None:
     """For people the one screen; for machines, which read every line, one event."""
-    doors = ("otlp_grpc", "otlp_http", "query", "admin")
-    addresses = {name: address for name in doors if (address := getattr(listening, name))}
+    doors = ("otlp_grpc", "otlp_http", "query", "query_local", "admin")
+    addresses = {name: address for name in doors if (address := getattr(listening, name, ""))}
     if config.log.format == "json":
         _log.info("listening", version=__version__, store_dir=str(config.store.dir), **addresses)
     else:

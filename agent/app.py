@@ -20,12 +20,13 @@ from agent.config.otlp import Tls
 from agent.decode.group import Decoder
 from agent.decode.logs import log_decoder
 from agent.decode.points import point_decoder
+from agent.decode.senders import bytes_by_service
 from agent.decode.spans import span_decoder
 from agent.endpoint import Endpoint
 from agent.health import Health, living
 from agent.instruments import Instruments
 from agent.log import set_up_logging
-from agent.query.door import querying
+from agent.query.door import querying, querying_locally
 from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
 from agent.query.settings import QuerySettings
@@ -40,11 +41,14 @@ from agent.scrub.batches import scrubbing
 from agent.scrub.scrubber import Scrubber
 from agent.scrub.settings import hmac_key, key_file, settings_of
 from agent.services import CurrentServices, OwnServices
+from agent.store.duplicates import RecentRequests
 from agent.store.flusher import flushing
 from agent.store.grounds import StoreSettings
 from agent.store.opening import open_store
 from agent.store.reader import reading
 from agent.store.retention import retiring
+from agent.store.shares import sharing
+from agent.store.store import Store
 from agent.store.watch import watching
 from agent.store.writer import Decode, Writer, writing
 from agent.tls import Certificate, TlsSettings, certified, expired
@@ -58,6 +62,7 @@ class Listening:
     otlp_http: str
     query: str
     admin: str
+    query_local: str = ""
 
 
 async def run(
@@ -70,26 +75,24 @@ async def run(
 ) -> None:
     """Open the house from the store outward; close it from the doors inward when ``stop`` is set.
 
-    ``ready`` is called once, when every door is open; ``alive`` each second in which the process is not beyond help.
-
     Raises:
         ConfigError: something cannot be had: an address, the data directory, a certificate.
     """
     instruments = Instruments(CollectorRegistry())
     services = CurrentServices(OwnServices.of(config.agent.services))
     clock = clock or SystemClock()
-    with open_store(_store_settings(config), clock, instruments) as (store, recent):
+    with open_store(store_settings(config), clock, instruments) as (store, recent):
         scrubbers = _scrubbers(config)
         async with AsyncExitStack() as house:
             enter = house.enter_async_context
             flusher = await enter(flushing(store))
             decoders = _decoders(config, services, scrubbers, instruments)
-            writer = await enter(writing(store, decoders, recent, instruments))
+            writer = await enter(_writing(config, store, decoders, recent, instruments))
             await enter(retiring(store, flusher, instruments))
             await enter(watching(store))
             reader = await enter(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
-            query = await enter(_answering(config, service, clock, instruments))
+            query, local = await enter(_answering(config, service, clock, instruments))
             threads = {"writer": writer.thread, "flusher": flusher.thread}
             health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
             await enter(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
@@ -99,18 +102,35 @@ async def run(
             otlp_grpc = await enter(_receiving_grpc(config, receiver, clock, instruments))
             otlp_http = await enter(_receiving_http(config, receiver, clock, instruments))
             health.is_open = True
-            ready(Listening(otlp_grpc, otlp_http, query, admin))
+            ready(Listening(otlp_grpc, otlp_http, query, admin, local))
             await stop.wait()
             health.is_open = False
 
 
 @asynccontextmanager
-async def _answering(config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments) -> AsyncIterator[str]:
-    """TelemetryQuery; yields its address."""
+async def _writing(
+    config: Config, store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+) -> AsyncIterator[Writer]:
+    """The writer, and what services may take of the disk."""
+    async with (
+        sharing(store, bytes_by_service, config.store.max_service_percent) as shares,
+        writing(store, decoders, recent, instruments, shares) as writer,
+    ):
+        yield writer
+
+
+@asynccontextmanager
+async def _answering(
+    config: Config, service: TelemetryQuery, clock: Clock, instruments: Instruments
+) -> AsyncIterator[tuple[str, str]]:
+    """TelemetryQuery; yields its address and that of the operator's socket, an empty one when there is none."""
     async with _certified("query", config.query.tls, clock, instruments) as certificate:
         credentials = None if certificate is None else certificate.grpc_credentials()
-        async with querying(service, config.query.endpoint, credentials) as address:
-            yield address
+        async with (
+            querying(service, config.query.endpoint, credentials) as address,
+            querying_locally(service, config.query.local_endpoint) as local,
+        ):
+            yield address, local
 
 
 def _scrubbers(config: Config) -> dict[Signal, Scrubber]:
@@ -236,7 +256,8 @@ def _decoders(
     return {decoder.signal: decode(decoder) for decoder in (make(services.owns, most) for make in makers)}
 
 
-def _store_settings(config: Config) -> StoreSettings:
+def store_settings(config: Config) -> StoreSettings:
+    """What the store needs of a configuration."""
     store = config.store
     return StoreSettings(
         directory=store.dir,

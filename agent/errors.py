@@ -20,6 +20,10 @@ class ConfigError(AgentError):
     """At start only: names the key and what to write instead."""
 
 
+class DirectoryInUse(ConfigError):
+    """Another agent has the data directory."""
+
+
 class Rejected(AgentError):
     """The same input will always fail: do not retry."""
 
@@ -46,6 +50,10 @@ class Overloaded(AgentError):
 
 class QueueFull(Overloaded):
     """The write queue has no room for an export."""
+
+
+class ShareFull(Overloaded):
+    """A service has its share of the disk."""
 
 
 class TooManyQueries(Overloaded):

@@ -11,8 +11,8 @@ from threading import Thread
 from agent.errors import Broken
 from agent.instruments import Instruments
 
-STUCK_SECONDS = 2.0
-"""A commit that takes longer is a promise that is not being kept."""
+STUCK_SECONDS = 1.5
+"""A commit that takes longer is a promise that is not being kept, which must be said within two seconds."""
 
 DEAD_SECONDS = 60.0
 """A commit that takes longer will not come back: only another process helps."""
@@ -52,18 +52,18 @@ class Health:
 
 
 @asynccontextmanager
-async def living(health: Health, instruments: Instruments, alive: Callable[[], None]) -> AsyncIterator[None]:
-    """Show readiness as an instrument, and end the process when a thread has ended: nothing else would bring it back.
+async def living(health: Health, instruments: Instruments, alive: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+    """Show readiness as an instrument, asked anew at each scrape; end the process when a thread has ended: nothing else helps.
 
     ``alive`` is called each second in which ``/livez`` would be 200.
 
     Raises:
         Broken: one has.
     """
+    instruments.ready.set_function(lambda: float(health.fault() is None))
 
     async def look() -> None:
         while True:
-            instruments.ready.set(health.fault() is None)
             ended = [name for name, thread in health.threads.items() if not thread.is_alive()]
             if ended:
                 raise Broken(

@@ -23,6 +23,18 @@ def matches(identity: str, pattern: str) -> bool:
     return parent == pattern.removesuffix("/*") and bool(last)
 
 
+LONGEST_TOLD = 256
+
+
+def described(identities: Sequence[bytes]) -> str:
+    """Who somebody is, for the log: the identity if it is one, else why it is none; never any other text of a peer's."""
+    if len(identities) != 1:
+        return "several identities" if identities else "no identity"
+    identity = identities[0].decode("utf-8", "replace")
+    well_formed = len(identity) <= LONGEST_TOLD and _SPIFFE_ID.fullmatch(identity)
+    return identity if well_formed else "a malformed identity"
+
+
 class Door:
     """Decides who may ask; ``allowed`` is None where every caller may (plaintext on this machine only)."""
 

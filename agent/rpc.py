@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,6 +51,16 @@ def bind_server(
     except RuntimeError:
         raise errors.ConfigError(f'{key} = "{endpoint}": the address is already in use; choose another') from None
     return 0 if endpoint.unix_path else port
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """What is made within, a socket above all, is for this user alone from its first moment."""
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def unlink(endpoint: Endpoint) -> None:

@@ -36,6 +36,7 @@ def house(  # noqa: PLR0913 its parameters are the options
     name: Annotated[str, typer.Option(help="In the name of the result.")] = "house",
     shape: Annotated[str, typer.Option(help="usual or adversarial.")] = "usual",
     signal: Annotated[str, typer.Option(help="traces, logs or metrics; the steady rate is of traces only.")] = "traces",
+    stage: Annotated[str, typer.Option(help="scrub.stage of the agent: query or ingest.")] = "query",
     connections: Annotated[int, typer.Option(min=1, max=256)] = 8,
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="Of saturation; 0 leaves it out.")] = 15.0,
     requests: Annotated[int, typer.Option(min=1, max=NO_BOUND, help="Of saturation, if that ends sooner.")] = NO_BOUND,
@@ -56,6 +57,8 @@ def house(  # noqa: PLR0913 its parameters are the options
         raise typer.BadParameter(f"write one of {', '.join(SHAPES)}", param_hint="--shape")
     if signal not in phases.WORDS:
         raise typer.BadParameter(f"write one of {', '.join(phases.WORDS)}", param_hint="--signal")
+    if stage not in {"query", "ingest"}:
+        raise typer.BadParameter("write query or ingest", param_hint="--stage")
     if bool(peer) != bool(pid):
         raise typer.BadParameter("a peer needs both", param_hint="--peer, --pid")
     server, client = cores()
@@ -73,6 +76,7 @@ def house(  # noqa: PLR0913 its parameters are the options
         signal=signal,
         killed=kill if signal == "traces" else 0,
         checkout=checkout.resolve(),
+        stage=stage,
     )
     figures: dict[str, Any] = {
         "name": name,
@@ -111,7 +115,7 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
         speed = figures["saturated"]["spans_per_second"] if plan.seconds else USUAL_SPANS_PER_SECOND
         figures["filled"], trace_ids = phases.fill(plan, hour, speed)
     if plan.spans or plan.steady_seconds:
-        agent = Agent(hour, plan.server_core, {}, plan.checkout)
+        agent = Agent(hour, plan.server_core, plan.settings, plan.checkout)
         try:
             figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
             figures |= _with_an_hour(plan, agent, trace_ids)

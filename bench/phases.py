@@ -44,6 +44,12 @@ class Plan:
     signal: str = "traces"
     killed: int = 0
     checkout: Path = REPOSITORY
+    stage: str = "query"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of every agent of the run, as environment names without their prefix."""
+        return {"SCRUB__STAGE": self.stage}
 
 
 WORDS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
@@ -121,7 +127,7 @@ def ingest(plan: Plan, directory: Path) -> Figures:
     Raises:
         RuntimeError: what was acknowledged is not what the agent counted.
     """
-    agent = Agent(directory, plan.server_core, {}, plan.checkout)
+    agent = Agent(directory, plan.server_core, plan.settings, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc,
@@ -164,7 +170,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
     """
     requests = max(1, plan.spans // 512)
     segment = max(1, round(plan.spans / spans_per_second / SEGMENTS_OF_AN_HOUR))
-    agent = Agent(directory, plan.server_core, {"STORE__SEGMENT": f"{segment}s"}, plan.checkout)
+    agent = Agent(directory, plan.server_core, plan.settings | {"STORE__SEGMENT": f"{segment}s"}, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc,
@@ -192,7 +198,7 @@ def killed(plan: Plan, directory: Path) -> Figures:
     Raises:
         RuntimeError: something that was acknowledged is not there.
     """
-    agent = Agent(directory, plan.server_core, {}, plan.checkout)
+    agent = Agent(directory, plan.server_core, plan.settings, plan.checkout)
     try:
         order = Order(
             agent.target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=60.0, requests=plan.killed // 512
@@ -201,7 +207,7 @@ def killed(plan: Plan, directory: Path) -> Figures:
     finally:
         agent.kill()
     journal = sum(path.stat().st_size for path in directory.glob("*.journal"))
-    again = Agent(directory, plan.server_core, {}, plan.checkout)
+    again = Agent(directory, plan.server_core, plan.settings, plan.checkout)
     try:
         kept = rows_kept(again.target)
         if kept != outcome.accepted:

@@ -17,6 +17,7 @@ _LISTENERS = {
     "otlp_grpc": ("OTLP gRPC", ""),
     "otlp_http": ("OTLP HTTP", ""),
     "query": ("queries", ""),
+    "query_local": ("operator", "this user alone, without a certificate"),
     "admin": ("admin", "/metrics /livez /readyz"),
 }
 

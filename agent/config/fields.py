@@ -132,8 +132,19 @@ def lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _socket_or_off(value: object) -> Endpoint:
+    try:
+        found = _endpoint_or_off(value)
+    except ValueError:
+        found = None
+    if found is None or not (found.is_off or found.unix_path):
+        raise ValueError('write unix:// and an absolute path, like "unix:///run/coral/agent.sock", or "" for none')
+    return found
+
+
 EndpointField = Annotated[Endpoint, PlainValidator(_endpoint)]
 EndpointOrOff = Annotated[Endpoint, PlainValidator(_endpoint_or_off)]
+SocketOrOff = Annotated[Endpoint, PlainValidator(_socket_or_off)]
 UrlPath = Annotated[str, AfterValidator(_url_path)]
 Origin = Annotated[str, AfterValidator(_origin)]
 HeaderName = Annotated[str, AfterValidator(_header)]

@@ -22,6 +22,7 @@ from agent.config.fields import (
     RuleName,
     Section,
     SizeField,
+    SocketOrOff,
     SpiffePattern,
     at_least,
 )
@@ -46,7 +47,7 @@ class QueryTls(Section):
     key_file: PemFile = Field(description="Its private key, PEM, without a password")
     client_ca_file: PemFile = Field(description="The authorities whose client certificates count, PEM")
     reload_interval: Annotated[DurationField, at_least(_SECOND)] = fields.key(
-        Duration.of("10s"), "How often to look whether the files have changed"
+        Duration.of("5s"), "How often to look whether the files have changed"
     )
 
 
@@ -54,6 +55,9 @@ class Query(Section):
     """The way out."""
 
     endpoint: EndpointField = fields.key(Endpoint("127.0.0.1", 4319), "Where TelemetryQuery answers")
+    local_endpoint: SocketOrOff = fields.key(
+        Endpoint("", 0), "A socket beside it for the operator on this node: mode 0600, no certificate. Empty: none"
+    )
     allowed_peers: tuple[SpiffePattern, ...] = fields.key(
         ("spiffe://coral/colony/*",), "SPIFFE ids that may ask; a final * stands for one segment. Needs query.tls"
     )
@@ -96,6 +100,9 @@ class Store(Section):
     )
     max_bytes: Annotated[SizeField, at_least(ByteSize.of("1MiB"))] = fields.key(
         ByteSize.of("8GiB"), "The disk budget; the oldest slices go first"
+    )
+    max_service_percent: int = fields.key(
+        100, "What one service may take of max_bytes: above it senders are told to retry. 100 is no bound", ge=1, le=100
     )
     min_free_bytes: SizeField = fields.key(
         ByteSize.of("1GiB"), "Left free on the disk: below it senders are told to retry, the oldest slices go first. 0 is none"
@@ -256,6 +263,7 @@ class Config(BaseSettings):
             "otlp.grpc.endpoint": self.otlp.grpc.endpoint,
             "otlp.http.endpoint": self.otlp.http.endpoint,
             "query.endpoint": self.query.endpoint,
+            "query.local_endpoint": self.query.local_endpoint,
             "admin.endpoint": self.admin.endpoint,
         }
         return [

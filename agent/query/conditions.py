@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent import values
+from agent.query.marks import unmarked
 from agent.query.plan import Plan, Recheck
 from agent.query.rows import Row, Shape
 from agent.store.statement import Wanted
@@ -20,6 +21,9 @@ def holds(row: Row, recheck: Recheck, shape: Shape) -> bool:
     """Whether a scrubbed row meets a condition."""
     if recheck.field == "text":
         return values.folded(recheck.wanted) in values.folded(shape.text(row))
+    if recheck.field == "unmarked":
+        wanted_text, text = values.folded(recheck.wanted), values.folded(shape.text(row))
+        return wanted_text in text and any(wanted_text in piece for piece in unmarked(text))
     if recheck.field != "attributes":
         return bool(row[recheck.field] == recheck.wanted)
     wanted = values.values_of_text(recheck.wanted)

@@ -85,10 +85,15 @@ class Entries:
 
     def of(self, wires: Sequence[bytes]) -> bytes:
         """The entries of these KeyValues; of duplicate keys the first counts."""
-        entries: dict[str, bytes] = {}
-        for wire in wires:
-            key, entry = self._remembered(wire) if len(wire) <= _LONGEST_KEPT else self._entry(wire)
-            entries.setdefault(key, entry)
+        if all(map(_LONGEST_KEPT.__ge__, map(len, wires))):
+            found = list(map(self._remembered, wires))
+        else:
+            found = [self._remembered(wire) if len(wire) <= _LONGEST_KEPT else self._entry(wire) for wire in wires]
+        entries = dict(found)
+        if len(entries) < len(found):
+            entries = {}
+            for key, entry in found:
+                entries.setdefault(key, entry)
         return b"".join(entries.values())
 
 

@@ -14,7 +14,11 @@ from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 
 MAX_SERVICES = 1000
-"""Of each signal, by name: the whole answer stays far below what clients accept; the totals count all."""
+"""Of each signal, by name; the totals count all."""
+
+
+SERVICE_BYTES = 96
+"""What a service's entry takes beside its name, at most."""
 
 
 @dataclass(slots=True)
@@ -39,9 +43,10 @@ class Inventory:
     services: dict[Signal, dict[str, Kept]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def messages(self, bytes_per_row: float) -> list[api.SignalInfo]:
-        """The signals with anything kept; bytes on disk are shared out by rows."""
-        return [_signal(signal, services, bytes_per_row) for signal, services in self.services.items() if services]
+    def messages(self, bytes_per_row: float, max_bytes: int) -> list[api.SignalInfo]:
+        """The signals with anything kept, each within a third of ``max_bytes``; bytes on disk are shared out by rows."""
+        room = max_bytes // len(Signal)
+        return [_signal(signal, services, bytes_per_row, room) for signal, services in self.services.items() if services]
 
 
 def inventory(reading: Reading, own: tuple[str, ...] | None, scrubbers: Mapping[Signal, Scrubber]) -> Inventory:
@@ -60,12 +65,15 @@ def inventory(reading: Reading, own: tuple[str, ...] | None, scrubbers: Mapping[
     return found
 
 
-def _signal(signal: Signal, services: Mapping[str, Kept], bytes_per_row: float) -> api.SignalInfo:
+def _signal(signal: Signal, services: Mapping[str, Kept], bytes_per_row: float, room: int) -> api.SignalInfo:
     total = Kept()
     message = api.SignalInfo(signal=signal)
     for kept in services.values():
         total.add(kept.rows, kept.earliest_ns, kept.latest_ns)
     for name, kept in sorted(services.items())[:MAX_SERVICES]:
+        room -= len(name.encode()) + SERVICE_BYTES
+        if room < 0:
+            break
         service = message.services.add(service_name=name, rows=kept.rows, bytes=round(kept.rows * bytes_per_row))
         service.earliest_time.FromNanoseconds(kept.earliest_ns)
         service.latest_time.FromNanoseconds(kept.latest_ns)

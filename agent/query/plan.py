@@ -3,7 +3,8 @@
 What a caller asks for is compared with scrubbed values only. A wanted value that the rules would change matches nothing.
 One that a rule may have produced (``[REDACTED:…]``, ``hmac:…``) cannot be looked for in stored raw data: it becomes a
 condition that is checked on scrubbed rows. Every other value equals its scrubbed self and goes into SQL. Text inside a body
-is looked for in SQL and again in the scrubbed body, since a match may lie in what is taken out.
+is looked for in stored bodies and again in the scrubbed body, outside its marks: what stands there stood in the raw body too,
+so that the first look only spares work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from agent.batch import Signal
 from agent.errors import InvalidQuery
 from agent.query import fields
 from agent.query.fields import MAX_OFFSET, MILLISECOND_NS, Order, Request
+from agent.query.marks import may_be_a_mark
 from agent.query.page import Position, Window
 from agent.scrub.scrubber import Scrubber
 from agent.services import OwnServices
@@ -34,7 +36,7 @@ class Recheck:
     """A condition that only scrubbed rows can answer.
 
     ``field`` is a column that must equal ``wanted``, or "attributes" (the attribute ``key`` must), or "text" (the body must
-    contain it).
+    contain it), or "unmarked" (the body must contain it outside the marks that the rules leave).
     """
 
     field: str
@@ -84,12 +86,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A checked question for names: of one service (None: of all that may be shown), within a window."""
+    """A checked question for names: of one service (None: of all that may be shown), within a window.
+
+    ``signals`` are those whose rules leave the service's name as it is: of the others no scrubbed row can have it.
+    """
 
     window: Window
     service_name: str | None
     own: tuple[str, ...] | None
-    nothing: bool = False
+    signals: frozenset[Signal] = frozenset(Signal)
 
 
 class Planner:
@@ -138,13 +143,8 @@ class Planner:
         least = fields.between("min_severity", request.min_severity, 0, MAX_SEVERITY)
         if least:
             plan.least["level"] = least
-        if request.text and self._scrubbers[Signal.LOGS].is_off:
-            plan.text = request.text
-        elif request.text and self._scrubbers[Signal.LOGS].body(request.text) != request.text:
-            plan.nothing = True  # no scrubbed body holds it, and how many raw ones do must not show
-        elif request.text:
-            plan.text = None if _may_be_a_mark(request.text) else request.text
-            plan.rechecks.append(Recheck("text", request.text))
+        if request.text:
+            self._want_words(plan, request.text)
         return plan
 
     def points(self, request: api.QueryMetricsRequest, now_ns: int) -> Plan:
@@ -162,8 +162,8 @@ class Planner:
         """The plan of ListNames: without times, all that is kept."""
         window = fields.window(request, now_ns, self._limits.default_window_ns, everything=True)
         wanted = services.normal(request.service_name) or None
-        changed = wanted is not None and self._scrubbers[Signal.TRACES].text(wanted) != wanted
-        return Names(window, wanted, self.own(), nothing=changed)
+        shown = frozenset(signal for signal, room in self._scrubbers.items() if wanted is None or room.keeps(wanted))
+        return Names(window, wanted, self.own(), shown)
 
     def _plan(self, rpc: str, signal: Signal, request: Request, now_ns: int, *, everything: bool) -> Plan:
         """What the three queries have in common."""
@@ -213,12 +213,24 @@ class Planner:
 
     def _want_text(self, plan: Plan, column: str, wanted: str) -> None:
         scrubber = self._scrubbers[plan.signal]
-        if scrubber.text(wanted) != wanted:
+        if not scrubber.keeps(wanted):
             plan.nothing = True
         elif scrubber.may_produce(wanted):
             plan.rechecks.append(Recheck(column, wanted))
         else:
             plan.equal[column] = wanted
+
+    def _want_words(self, plan: Plan, text: str) -> None:
+        scrubber = self._scrubbers[plan.signal]
+        if scrubber.is_off:
+            plan.text = text
+        elif not scrubber.keeps_body(text):
+            plan.nothing = True  # no scrubbed body holds it, and how many raw ones do must not show
+        elif may_be_a_mark(text):
+            plan.rechecks.append(Recheck("text", text))
+        else:
+            plan.text = text
+            plan.rechecks.append(Recheck("unmarked", text))
 
     def _want_attributes(self, plan: Plan, filters: Sequence[api.AttributeFilter]) -> None:
         if len(filters) > MAX_ATTRIBUTE_FILTERS:
@@ -228,19 +240,10 @@ class Planner:
             if not wanted.key:
                 raise InvalidQuery("an entry of attributes has an empty key; give the attribute's key")
             wires = values.wire_forms(wanted.key, wanted.value)
-            stable = [wire for wire in wires if scrubber.attribute(wire) == wire]
+            stable = [wire for wire in wires if scrubber.keeps_attribute(wire)]
             if scrubber.may_produce(wanted.value) or scrubber.may_produce(wanted.key):
                 plan.rechecks.append(Recheck("attributes", wanted.value, wanted.key))
             elif stable:
                 plan.attributes.append(stable)
             else:
                 plan.nothing = True
-
-
-_MARKS = ("[redacted:", "hmac:")
-
-
-def _may_be_a_mark(text: str) -> bool:
-    """Whether text may stand in scrubbed bodies where no raw body has it: it holds such a mark, or is four letters of one."""
-    lowered = text.lower()
-    return "redacted" in lowered or any(mark in lowered or (len(text) > 3 and lowered in mark) for mark in _MARKS)

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent import schema
 from agent.query import sql
@@ -21,10 +21,10 @@ from agent.store.segment import Bounds
 from agent.store.statement import Source, Statement
 
 MAX_CANDIDATES = 20_000
-"""Rows scrubbed for one query whose condition only scrubbed values can answer: about a quarter second."""
+"""Rows scrubbed for one query: a quarter second. Not where raw bodies chose them, whose number must not be told."""
 
 COUNTED = 2000
-"""Candidates scrubbed to count matches beyond a full page; with more the total is a lower bound."""
+"""Candidates scrubbed to count matches beyond a full page, or matches counted; with more the total is a lower bound."""
 
 CHUNK = 1000
 """Candidates fetched at once."""
@@ -48,9 +48,8 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """One fetched row; places sort by ``key`` and ``arrival``."""
+class _Place(NamedTuple):
+    """One fetched row; places sort as they stand, and no two have key, arrival and segment in common."""
 
     key: int
     arrival: int
@@ -139,7 +138,7 @@ class Search:
         last: Position | None = None
         for scanned, row in enumerate(self._stream(self._plan.after)):
             full = len(found.rows) == self._plan.limit
-            if scanned >= (COUNTED if full else MAX_CANDIDATES):
+            if self._is_enough(found, scanned, full=full):
                 self._stop_early(found, None if full else last)
                 break
             last = self.position(row)
@@ -149,6 +148,10 @@ class Search:
                 if not full and found.total > self._plan.offset:
                     found.rows.append(row)
         return found
+
+    def _is_enough(self, found: Found, scanned: int, *, full: bool) -> bool:
+        by_matches = found.has_more and found.total >= COUNTED
+        return by_matches if self._plan.text is not None else scanned >= (COUNTED if full else MAX_CANDIDATES)
 
     def _stop_early(self, found: Found, resume: Position | None) -> None:
         """Leave off among the candidates; with ``resume`` the page is not full and the next one begins there."""
@@ -183,7 +186,7 @@ class Search:
     def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
         key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
         places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
-        merged = sorted((*best, *places), key=lambda place: (place.key, place.arrival), reverse=sql.descending(self._plan))
+        merged = sorted((*best, *places), reverse=sql.descending(self._plan))
         return merged[:limit]
 
     def _scrubbed(self, places: Sequence[_Place]) -> list[Row]:

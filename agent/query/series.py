@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -12,14 +13,18 @@ from agent.batch import Signal
 from agent.query import sql
 from agent.query.conditions import wanted_of
 from agent.query.flat import flat_attributes, resource_attributes
+from agent.query.parts import Portion, in_parts
 from agent.query.plan import Plan
 from agent.query.rows import Origin, origins_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.statement import Source
 
-MAX_STEPS_FETCHED = 200_000
-"""Steps of one segment that are read: a hundred series at the finest step."""
+STEPS_AT_ONCE = 200_000
+"""Raw steps of one segment that are read together."""
+
+MAX_STEPS_KEPT = 200_000
+"""Steps of an answer, scrubbed: a hundred series at the finest step. Raw ones do not count, since that would tell of them."""
 
 
 @dataclass(slots=True)
@@ -66,8 +71,7 @@ class FoundSeries:
 def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries:
     """The series of a plan; two that scrubbing makes alike are one."""
     found = FoundSeries(warnings=list(plan.warnings))
-    merged: dict[tuple[Any, ...], dict[int, _Step]] = {}
-    shown: dict[tuple[Any, ...], tuple[Origin, list[bytes]]] = {}
+    merged = _Merged()
     for source, rows in _read(plan, reading, found):
         raw = origins_of(reading.origins(source.segment, list({row[0] for row in rows})))
         origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
@@ -78,17 +82,50 @@ def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries
                 continue  # its block is damaged, or its segment has been retired
             name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
             key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))
-            shown.setdefault(key, (origin, clean))
-            stretch = merged.setdefault(key, {}).setdefault(step, _Step())
-            stretch.add(points, latest_ns, (last, least, most, total, count))
+            stretch = merged.step(key, step, (origin, clean))
+            if stretch is not None:
+                stretch.add(points, latest_ns, (last, least, most, total, count))
     for segment in reading.damaged:
         found.warnings.append(f"a block of segment {segment} could not be read; its points are missing from this answer")
-    found.total = len(merged)
-    busiest = sorted(merged, key=lambda key: (-sum(step.points for step in merged[key].values()), key[2:]))
-    page = busiest[plan.offset : plan.offset + plan.limit]
+    if merged.is_full:
+        found.is_exact = False
+        found.warnings.append("too many series to show them all; name a metric or lengthen the step")
+    found.total = len(merged.steps)
+    page = merged.busiest()[plan.offset : plan.offset + plan.limit]
     found.has_more = found.total > plan.offset + len(page)
-    found.series = [_message(plan, key, shown[key], merged[key].items()) for key in page]
+    found.series = [_message(plan, key, merged.shown[key], merged.steps[key].items()) for key in page]
     return found
+
+
+_Key = tuple[Any, ...]
+"""What makes a scrubbed series: service, resource, metric, its kind, attributes."""
+
+
+@dataclass(slots=True)
+class _Merged:
+    """Steps by scrubbed series, at most ``MAX_STEPS_KEPT``; ``is_full`` when there were more."""
+
+    steps: dict[_Key, dict[int, _Step]] = field(default_factory=dict)
+    shown: dict[_Key, tuple[Origin, list[bytes]]] = field(default_factory=dict)
+    kept: int = 0
+    is_full: bool = False
+
+    def step(self, key: _Key, number: int, shown: tuple[Origin, list[bytes]]) -> _Step | None:
+        """One stretch of a series; None for a new one when there are too many."""
+        known = self.steps.get(key, {}).get(number)
+        if known is not None:
+            return known
+        if self.kept == MAX_STEPS_KEPT:
+            self.is_full = True
+            return None
+        self.kept += 1
+        self.shown.setdefault(key, shown)
+        made = self.steps.setdefault(key, {})[number] = _Step()
+        return made
+
+    def busiest(self) -> list[_Key]:
+        """The series, those with the most points first."""
+        return sorted(self.steps, key=lambda key: (-sum(step.points for step in self.steps[key].values()), key[2:]))
 
 
 def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[Source, Sequence[tuple[Any, ...]]]]:
@@ -96,15 +133,16 @@ def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[So
     wanted = wanted_of(plan)
     for source in [] if plan.nothing else reading.sources(plan.signal):
         matching = source if wanted is None else reading.among(source, plan.signal, wanted)
+        ask = partial(_steps, plan, reading, matching)
         try:
-            rows = reading.select(matching, sql.steps(plan, matching, MAX_STEPS_FETCHED))
+            for rows in in_parts(ask, STEPS_AT_ONCE):
+                yield source, rows
         except SegmentUnreadable as fault:
             found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
-            continue
-        if len(rows) == MAX_STEPS_FETCHED:
-            found.is_exact = False
-            found.warnings.append("too many series to read them all; name a metric or lengthen the step")
-        yield source, rows
+
+
+def _steps(plan: Plan, reading: Reading, source: Source, portion: Portion) -> Sequence[tuple[Any, ...]]:
+    return reading.select(source, sql.steps(plan, source, STEPS_AT_ONCE, portion))
 
 
 def _attributes(

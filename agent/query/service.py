@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import grpc
 import structlog
 from coral.agent.v1 import telemetry_query_pb2 as api
-from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
 import agent
-from agent import rpc
+from agent import rpc as agent_rpc
 from agent.batch import Signal
 from agent.clock import Clock
-from agent.errors import Denied, TooManyQueries
+from agent.errors import Denied, InvalidQuery
 from agent.identity import Door
 from agent.instruments import Instruments
 from agent.query import encode
+from agent.query.denials import Denials
 from agent.query.kept import inventory
 from agent.query.logs import LOGS
 from agent.query.names import NamesSearch
+from agent.query.places import Places
 from agent.query.plan import Plan, Planner
 from agent.query.points import POINTS
 from agent.query.rows import Shape
@@ -37,17 +41,20 @@ from agent.status import error_status
 from agent.store.reader import Reader, Reading
 from agent.store.store import Store
 
-Reply = TypeVar("Reply")
 Result = TypeVar("Result")
 Context = grpc.aio.ServicerContext[Any, Any]
-
-QUEUE_SECONDS = 0.5
-"""A query over the limit of concurrent ones waits this long for a place."""
 
 _log = structlog.get_logger()
 
 
-class TelemetryQuery(api_grpc.TelemetryQueryServicer):
+Work = Callable[[Any, Context], Awaitable["bytes | Message"]]
+"""Answers one parsed request."""
+
+LOCAL = "local"
+"""The peer at the local endpoint; no SPIFFE id is like it."""
+
+
+class TelemetryQuery:
     """Answers queries from one store, scrubbed, to peers that the door admits.
 
     Each signal has a scrubber of its own, so that its hits are counted apart.
@@ -65,6 +72,16 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         self._store = store
         self._reader = reader
         self._instruments = instruments
+        self._denials = Denials(instruments)
+        self._places = Places(settings.max_concurrent)
+        self._works: dict[str, Work] = {
+            "QuerySpans": self._spans,
+            "QueryLogs": self._logs,
+            "QueryMetrics": self._points,
+            "QuerySpanSummaries": self._summaries,
+            "ListNames": self._names,
+            "GetDataInfo": self._kept,
+        }
         self.configure(settings, scrubbers)
 
     def configure(self, settings: QuerySettings, scrubbers: Mapping[Signal, Scrubber]) -> None:
@@ -74,61 +91,63 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         self._planner = Planner(settings.limits, settings.own, scrubbers)
         self._door = Door(settings.allowed_peers)
         self._instance_id = uuid.uuid4().hex
-        self._places = asyncio.Semaphore(settings.max_concurrent)
+        self._places.resize(settings.max_concurrent)
 
-    async def QuerySpans(self, request: api.QuerySpansRequest, context: Context) -> bytes:  # noqa: N802 gRPC's name
-        """Spans by start time."""
-        return await self._answer("QuerySpans", context, lambda: self._spans(request, context))
+    async def answer(self, rpc: str, payload: bytes, context: Context, *, local: bool) -> bytes:
+        """Authorise, find a place, parse, answer; every error becomes a status, every call is measured.
 
-    async def QueryLogs(self, request: api.QueryLogsRequest, context: Context) -> bytes:  # noqa: N802 gRPC's name
-        """Log records by time."""
-        return await self._answer("QueryLogs", context, lambda: self._logs(request, context))
-
-    async def QueryMetrics(self, request: api.QueryMetricsRequest, context: Context) -> bytes | api.QueryMetricsResponse:  # noqa: N802 gRPC's name
-        """Data points by time, or series."""
-        return await self._answer("QueryMetrics", context, lambda: self._points(request, context))
-
-    async def ListNames(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:  # noqa: N802 gRPC's name
-        """Operations, metrics and attribute keys."""
-        return await self._answer("ListNames", context, lambda: self._names(request, context))
-
-    async def GetDataInfo(self, request: api.GetDataInfoRequest, context: Context) -> api.GetDataInfoResponse:  # noqa: N802 gRPC's name
-        """What is kept, and under which limits and rules."""
-        return await self._answer("GetDataInfo", context, lambda: self._kept(context))
-
-    async def QuerySpanSummaries(  # noqa: N802 gRPC's name
-        self, request: api.QuerySpanSummariesRequest, context: Context
-    ) -> api.QuerySpanSummariesResponse:
-        """One-minute summaries of spans."""
-        return await self._answer("QuerySpanSummaries", context, lambda: self._summaries(request, context))
-
-    async def _answer(self, name: str, context: Context, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Authorise, find a place, answer; every error becomes a status, every call is measured."""
+        Args:
+            rpc: the method; one that does not exist is only said so to those who may ask.
+            payload: the request in wire form.
+            context: the call's.
+            local: whether it came by the local endpoint, where the file system says who may ask.
+        """
         began = time.monotonic()
         code = grpc.StatusCode.OK
         try:
-            self._authorise(context)
-            async with self._place():
-                return await work()
+            peer = LOCAL if local else self._admitted(context)
+            async with self._place(peer):
+                request = _REQUESTS[rpc]()
+                _parse(request, payload)
+                reply = await self._works[rpc](request, context)
+                return reply if isinstance(reply, bytes) else reply.SerializeToString()
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:  # noqa: BLE001 no error may reach grpc, which would send its text
             code = error_status(error).grpc_code
             if code is grpc.StatusCode.UNAVAILABLE:
-                _log.error("a query failed", rpc=name, exc_info=error)
-            await rpc.abort(context, error)
+                _log.error("a query failed", rpc=rpc, exc_info=error)
+            await agent_rpc.abort(context, error)
         finally:
-            self._instruments.query_seconds.labels(name, code.name).observe(time.monotonic() - began)
+            self._instruments.query_seconds.labels(rpc, code.name).observe(time.monotonic() - began)
 
-    def _authorise(self, context: Context) -> None:
-        identities = context.auth_context().get("peer_spiffe_id", ())
-        if not self._door.admits(list(identities)):
-            self._instruments.peer_denied.inc()
+    async def refuse(self, context: Context, *, local: bool) -> None:
+        """What a method that does not exist answers: strangers hear the one fixed text."""
+        try:
+            if not local:
+                self._admitted(context)
+        except Denied as error:
+            await agent_rpc.abort(context, error)
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this agent has no such method")
+
+    def _admitted(self, context: Context) -> str:
+        """Who asks; empty where nobody is told apart.
+
+        Raises:
+            Denied: it may not.
+        """
+        identities = list(context.auth_context().get("peer_spiffe_id", ()))
+        if not self._door.admits(identities):
+            self._denials.add(identities)
             raise Denied("this peer may not query this agent")
+        return identities[0].decode() if identities else ""
 
-    def _place(self) -> _Place:
-        return _Place(self._places, self._instruments)
+    @asynccontextmanager
+    async def _place(self, peer: str) -> AsyncIterator[None]:
+        async with self._places.place(peer):
+            with self._instruments.queries_in_flight.track_inprogress():
+                yield
 
     async def _read(self, context: Context, work: Callable[[Reading], Result]) -> Result:
         remaining = context.time_remaining()
@@ -151,12 +170,12 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
 
     async def _names(self, request: api.ListNamesRequest, context: Context) -> api.ListNamesResponse:
         asked = self._planner.names(request, self._clock.now_ns())
-        return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubbers).run())
+        return await self._read(context, lambda reading: NamesSearch(asked, reading, self._scrubbers).run(self._room()))
 
     async def _summaries(self, request: api.QuerySpanSummariesRequest, context: Context) -> api.QuerySpanSummariesResponse:
         scrubber = self._scrubbers[Signal.TRACES]
         asked = asked_of(request, self._clock.now_ns(), self._settings.own, scrubber)
-        room = self._settings.limits.max_reply_bytes - encode.ENVELOPE_BYTES
+        room = self._room()
 
         def work(reading: Reading) -> api.QuerySpanSummariesResponse:
             response = Summing(asked, reading, scrubber).run(room)
@@ -179,7 +198,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         response = api.QueryMetricsResponse(
             total_count=found.total, total_is_exact=found.is_exact, warnings=found.warnings, has_more=found.has_more
         )
-        room = self._settings.limits.max_reply_bytes - encode.ENVELOPE_BYTES
+        room = self._room()
         for series in found.series:
             room -= series.ByteSize() + encode.FRAMING_BYTES
             if room < 0:
@@ -189,10 +208,14 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             response.series.append(series)
         return response
 
+    def _room(self) -> int:
+        """Bytes that the rows of a reply may take."""
+        return self._settings.limits.max_reply_bytes - encode.ENVELOPE_BYTES
+
     def _count_hits(self, signal: Signal) -> None:
         self._instruments.count_scrub_hits(signal, self._scrubbers[signal].take_tally())
 
-    async def _kept(self, context: Context) -> api.GetDataInfoResponse:
+    async def _kept(self, _: api.GetDataInfoRequest, context: Context) -> api.GetDataInfoResponse:
         own = tuple(sorted(self._settings.own.names)) or None
         found = await self._read(context, lambda reading: inventory(reading, own, self._scrubbers))
         used = await asyncio.to_thread(self._store.used_bytes)
@@ -202,7 +225,7 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
             version=agent.__version__,
             max_bytes=self._store.settings.max_bytes,
             used_bytes=used,
-            signals=found.messages(used / rows if rows else 0),
+            signals=found.messages(used / rows if rows else 0, self._room()),
             scrub_rules_hash=self._scrubbers[Signal.TRACES].rules_hash,
             scrub_stage=self._settings.scrub_stage,
             scrub_profile=self._settings.scrub_profile,
@@ -216,21 +239,13 @@ class TelemetryQuery(api_grpc.TelemetryQueryServicer):
         return response
 
 
-class _Place:
-    """A place among the queries that run; waits for one, but not long."""
+_REQUESTS: dict[str, type[Message]] = {
+    method.name: GetMessageClass(method.input_type) for method in api.DESCRIPTOR.services_by_name["TelemetryQuery"].methods
+}
 
-    def __init__(self, places: asyncio.Semaphore, instruments: Instruments) -> None:
-        self._places = places
-        self._instruments = instruments
 
-    async def __aenter__(self) -> None:
-        try:
-            async with asyncio.timeout(QUEUE_SECONDS):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise TooManyQueries("as many queries run as this agent allows (query.max_concurrent); ask again") from error
-        self._instruments.queries_in_flight.inc()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._instruments.queries_in_flight.dec()
-        self._places.release()
+def _parse(request: Message, payload: bytes) -> None:
+    try:
+        request.ParseFromString(payload)
+    except DecodeError as error:
+        raise InvalidQuery(f"the request is no {type(request).__name__} in protobuf") from error

@@ -7,11 +7,9 @@ import pyarrow as pa
 from agent import schema
 from agent.query.fields import Order
 from agent.query.page import Position
+from agent.query.parts import ALL, Portion
 from agent.query.plan import Names, Plan
 from agent.store.statement import Source, Statement
-
-MAX_NAMES = 1000
-"""Of each kind, per segment and in an answer."""
 
 _DESCENDING = {Order.NEWEST: True, Order.SLOWEST: True, Order.OLDEST: False}
 
@@ -139,9 +137,10 @@ _VALUE = "coalesce(double_value, int_value::DOUBLE, sum)"
 _SERIES = "origin, metric_name, unit, type, temporality, is_monotonic, series"
 
 
-def steps(plan: Plan, source: Source, limit: int) -> Statement:
+def steps(plan: Plan, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per series and step: its columns, the step's number since the window's start, one of its points, and what they say."""
     where = _matches(plan, source)
+    in_portion(where, portion, f"{_SERIES}, (time_ns - ?) // ?", plan.window.start_ns, plan.step_ns)
     text = (
         f"SELECT {_SERIES}, (time_ns - ?) // ? AS step, max(arrival), count(*), max(time_ns), "  # noqa: S608 our own names; values are bound
         f"arg_max({_VALUE}, (time_ns, arrival)), min({_VALUE}), max({_VALUE}), sum({_VALUE}), "
@@ -150,24 +149,32 @@ def steps(plan: Plan, source: Source, limit: int) -> Statement:
     return Statement(text, [plan.window.start_ns, plan.step_ns, *where.parameters, limit])
 
 
-def operations(asked: Names, source: Source) -> Statement:
+def in_portion(where: _Where, portion: Portion, group: str, *parameters: object) -> None:
+    """Of the groups those of one portion; the text stays as it is when that is all."""
+    if portion != ALL:
+        where.add(f"hash({group}) % ?::UBIGINT = ?::UBIGINT", *parameters, portion.of, portion.number)
+
+
+def operations(asked: Names, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per span name and kind: name, kind, spans, errors."""
     where = _named(asked, source, "start_time_ns")
+    in_portion(where, portion, "name, kind")
     text = (
         f"SELECT name, kind, count(*), count(*) FILTER (failed) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY name, kind LIMIT ?"
     )
-    return Statement(text, [*where.parameters, MAX_NAMES])
+    return Statement(text, [*where.parameters, limit])
 
 
-def metrics(asked: Names, source: Source) -> Statement:
+def metrics(asked: Names, source: Source, limit: int, portion: Portion = ALL) -> Statement:
     """Per metric: name, type, unit, one of its points, how many there are."""
     where = _named(asked, source, "time_ns")
+    in_portion(where, portion, "metric_name, type, unit")
     text = (
         f"SELECT metric_name, type, unit, max(arrival), count(*) "  # noqa: S608 our own names; values are bound
         f"FROM {source.relation}{where.text()} GROUP BY metric_name, type, unit LIMIT ?"
     )
-    return Statement(text, [*where.parameters, MAX_NAMES])
+    return Statement(text, [*where.parameters, limit])
 
 
 def newest(asked: Names, source: Source, time: str, limit: int) -> Statement:

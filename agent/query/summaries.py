@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -15,6 +16,7 @@ from agent.batch import Signal
 from agent.clock import MINUTE_NS
 from agent.errors import InvalidQuery
 from agent.query.encode import FRAMING_BYTES
+from agent.query.parts import Portion, in_parts
 from agent.query.summary_sql import GAMMA, MAX_ROWS, SAMPLES, Summarised, buckets, can_match, samples
 from agent.scrub.scrubber import Scrubber
 from agent.services import OwnServices
@@ -24,11 +26,17 @@ from agent.store.statement import Source, Statement
 DEFAULT_MINUTES = 5
 MAX_MINUTES = 24 * 60
 
+MAX_OPERATIONS = 1000
+"""Of a minute, scrubbed: the most frequent; the others are counted together, by service."""
+
+MAX_GROUPS = 20_000
+"""Scrubbed operations of a minute that are counted apart before the rare ones are joined."""
+
 _Group = tuple[str, str | None, int]
 """Service, operation (None: the rest) and kind, scrubbed."""
 
-_Slow = tuple[int, str]
-"""A span's duration and its trace id."""
+_Slow = tuple[int, int, int]
+"""A span's duration and the halves of its trace id."""
 
 
 @dataclass(slots=True)
@@ -40,6 +48,19 @@ class _Summary:
     buckets: Counter[int] = field(default_factory=Counter)
     slowest: set[_Slow] = field(default_factory=set)
     failed: set[_Slow] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """Its spans."""
+        return self.zeros + self.buckets.total()
+
+    def add(self, other: _Summary) -> None:
+        """Count another group's spans in."""
+        self.errors += other.errors
+        self.zeros += other.zeros
+        self.buckets.update(other.buckets)
+        self.slowest |= other.slowest
+        self.failed |= other.failed
 
 
 def asked_of(request: api.QuerySpanSummariesRequest, now_ns: int, own: OwnServices, scrubber: Scrubber) -> Summarised:
@@ -55,7 +76,7 @@ def asked_of(request: api.QuerySpanSummariesRequest, now_ns: int, own: OwnServic
     if end - start > MAX_MINUTES * MINUTE_NS:
         raise InvalidQuery(f"the window has {(end - start) // MINUTE_NS} minutes; at most {MAX_MINUTES} are allowed")
     wanted = services.normal(request.service_name) or None
-    is_changed = wanted is not None and scrubber.text(wanted) != wanted
+    is_changed = wanted is not None and not scrubber.keeps(wanted)
     return Summarised(start, end, tuple(sorted(own.names)) or None, wanted, nothing=is_changed)
 
 
@@ -100,10 +121,11 @@ class Summing:
             if can_match(asked, source):
                 self._count(asked, source)
                 self._sample(asked, source)
+        self._join_rare()
         return [_message(start_ns, group, summary) for group, summary in sorted(self._groups.items(), key=_by_name)]
 
     def _count(self, asked: Summarised, source: Source) -> None:
-        for service, name, kind, bucket, spans, errors in self._select(source, buckets(asked, source)):
+        for service, name, kind, bucket, spans, errors in self._select(source, partial(buckets, asked, source)):
             summary = self._summary(service, name, kind)
             summary.errors += errors
             if bucket is None:
@@ -112,33 +134,50 @@ class Summing:
                 summary.buckets[bucket] += spans
 
     def _sample(self, asked: Summarised, source: Source) -> None:
-        for service, name, kind, slowest, failed in self._select(source, samples(asked, source)):
+        for service, name, kind, slowest, failed in self._select(source, partial(samples, asked, source)):
             summary = self._summary(service, name, kind)
-            summary.slowest.update(map(_slow, slowest))
-            summary.failed.update(map(_slow, failed or ()))
+            summary.slowest.update(slowest)
+            summary.failed.update(failed or ())
 
-    def _summary(self, service: str, name: str | None, kind: int) -> _Summary:
-        group = (self._clean(service), None if name is None else self._clean(name), kind)
+    def _summary(self, service: str, name: str, kind: int) -> _Summary:
+        group: _Group = (self._clean(service), self._clean(name), kind)
+        if group not in self._groups and len(self._groups) >= MAX_GROUPS:
+            group = _rest(group)
         return self._groups.setdefault(group, _Summary())
 
-    def _clean(self, text: str) -> str:
-        if text not in self._texts:
-            self._texts[text] = self._scrubber.text(text)
-        return self._texts[text]
+    def _join_rare(self) -> None:
+        """Count all but the most frequent operations together, by service; by scrubbed names, since raw ones would tell."""
+        named = [group for group in self._groups if group[1] is not None]
+        if len(named) <= MAX_OPERATIONS:
+            return
+        named.sort(key=lambda group: (-self._groups[group].count, group))
+        for group in named[MAX_OPERATIONS:]:
+            rare = self._groups.pop(group)
+            self._groups.setdefault(_rest(group), _Summary()).add(rare)
 
-    def _select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+    def _clean(self, text: str) -> str:
+        known = self._texts.get(text)
+        if known is None:
+            if len(self._texts) >= MAX_GROUPS:
+                self._texts.clear()
+            known = self._texts[text] = self._scrubber.text(text)
+        return known
+
+    def _select(self, source: Source, statement: Callable[[Portion], Statement]) -> Iterator[tuple[Any, ...]]:
         try:
-            rows = self._reading.select(source, statement)
+            for rows in in_parts(lambda portion: self._reading.select(source, statement(portion)), MAX_ROWS):
+                yield from rows
         except SegmentUnreadable as fault:
             self._warn(f"segment {fault.segment} could not be read; its spans are not counted")
-            return []
-        if len(rows) == MAX_ROWS:
-            self._warn(f"a segment has more than {MAX_ROWS} groups; not all its spans are counted")
-        return rows
 
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
             self._warnings.append(warning)
+
+
+def _rest(group: _Group) -> _Group:
+    """What a service's rare operations are counted under."""
+    return group[0], None, 0
 
 
 def _by_name(entry: tuple[_Group, _Summary]) -> tuple[str, str, int]:
@@ -146,9 +185,8 @@ def _by_name(entry: tuple[_Group, _Summary]) -> tuple[str, str, int]:
     return service, name or "", kind
 
 
-def _slow(found: Iterable[int]) -> _Slow:
-    duration, high, low = found
-    return duration, (high.to_bytes(8, "little") + low.to_bytes(8, "little")).hex()
+def _trace_id(high: int, low: int) -> str:
+    return (high.to_bytes(8, "little") + low.to_bytes(8, "little")).hex()
 
 
 def _message(minute_ns: int, group: _Group, summary: _Summary) -> api.SpanSummary:
@@ -157,7 +195,7 @@ def _message(minute_ns: int, group: _Group, summary: _Summary) -> api.SpanSummar
         service_name=service,
         operation_name=name or "",
         kind=kind,  # type: ignore[arg-type] # its number
-        count=summary.zeros + summary.buckets.total(),
+        count=summary.count,
         errors=summary.errors,
         zero_count=summary.zeros,
         bucket_indexes=sorted(summary.buckets),
@@ -172,4 +210,4 @@ def _message(minute_ns: int, group: _Group, summary: _Summary) -> api.SpanSummar
 
 def _first(slow: set[_Slow]) -> Iterator[str]:
     """The traces of the slowest spans, each once."""
-    return iter(list(dict.fromkeys(trace for _, trace in sorted(slow, reverse=True)))[:SAMPLES])
+    return iter(list(dict.fromkeys(_trace_id(high, low) for _, high, low in sorted(slow, reverse=True)))[:SAMPLES])

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from agent.query.sql import _visible, _Where
+from agent.query.parts import ALL, Portion
+from agent.query.sql import _visible, _Where, in_portion
 from agent.store.statement import Source, Statement
 
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 """The factor between bucket bounds: a quantile is off by at most a hundredth of itself."""
 
-MAX_OPERATIONS = 1000
-"""Of each source the most frequent; the others are counted together, by service."""
-
 MAX_ROWS = 100_000
-"""Of one statement: a thousand operations in a hundred buckets."""
+"""Of one answer of DuckDB's: a thousand operations in a hundred buckets."""
 
 SAMPLES = 3
 
@@ -57,39 +55,22 @@ def _matches(asked: Summarised, source: Source) -> _Where:
 _GROUP = "service_name, name, kind"
 
 
-def _grouped(asked: Summarised, source: Source, columns: str, selected: str, group: str) -> Statement:
-    """``selected`` over the matching spans, their name null when it is none of the most frequent."""
+def _grouped(asked: Summarised, source: Source, selected: str, group: str, portion: Portion) -> Statement:
+    """``selected`` over the matching spans of a portion of the groups."""
     where = _matches(asked, source)
-    text = (
-        f"WITH matching AS MATERIALIZED (SELECT service_name, name, kind, failed, {columns} "  # noqa: S608 our own names; values are bound
-        f"FROM {source.relation}{where.text()}), "
-        "frequent AS (SELECT service_name, name, kind FROM matching GROUP BY ALL "
-        "ORDER BY count(*) DESC, service_name, name, kind LIMIT ?), "
-        "named AS (SELECT m.* REPLACE (f.name AS name, coalesce(f.kind, 0) AS kind) FROM matching m "
-        "LEFT JOIN frequent f USING (service_name, name, kind)) "
-        f"SELECT {selected} FROM named GROUP BY {group} LIMIT ?"
-    )
-    return Statement(text, [*where.parameters, MAX_OPERATIONS, MAX_ROWS])
+    in_portion(where, portion, _GROUP)
+    text = f"SELECT {selected} FROM {source.relation}{where.text()} GROUP BY {group} LIMIT ?"  # noqa: S608 our own names; values are bound
+    return Statement(text, [*where.parameters, MAX_ROWS])
 
 
-def buckets(asked: Summarised, source: Source) -> Statement:
-    """Service, name (null: of the rest), kind, bucket (null: no duration), spans, errors."""
-    return _grouped(
-        asked,
-        source,
-        f"CASE WHEN duration_ns > 0 THEN ceil(ln(duration_ns) / {math.log(GAMMA)!r})::INTEGER END AS bucket",
-        f"{_GROUP}, bucket, count(*), count(*) FILTER (failed)",
-        f"{_GROUP}, bucket",
-    )
+def buckets(asked: Summarised, source: Source, portion: Portion = ALL) -> Statement:
+    """Service, name, kind, bucket (null: no duration), spans, errors."""
+    bucket = f"CASE WHEN duration_ns > 0 THEN ceil(ln(duration_ns) / {math.log(GAMMA)!r})::INTEGER END AS bucket"
+    selected = f"{_GROUP}, {bucket}, count(*), count(*) FILTER (failed)"
+    return _grouped(asked, source, selected, f"{_GROUP}, bucket", portion)
 
 
-def samples(asked: Summarised, source: Source) -> Statement:
+def samples(asked: Summarised, source: Source, portion: Portion = ALL) -> Statement:
     """Service, name, kind; then (duration, high, low) of the slowest spans, and of the slowest that failed or null."""
-    slowest = f"arg_max((duration_ns, trace_id_high, trace_id_low), duration_ns, {SAMPLES})"
-    return _grouped(
-        asked,
-        source,
-        "duration_ns, trace_id_high, trace_id_low",
-        f"{_GROUP}, {slowest}, {slowest} FILTER (failed)",
-        _GROUP,
-    )
+    slowest = f"max((duration_ns, trace_id_high, trace_id_low), {SAMPLES})"  # ids decide among equals, whatever the groups
+    return _grouped(asked, source, f"{_GROUP}, {slowest}, {slowest} FILTER (failed)", _GROUP, portion)

@@ -21,6 +21,7 @@ _REASONS: tuple[tuple[type[errors.AgentError], str], ...] = (
     (errors.MalformedExport, "malformed"),
     (errors.Rejected, "rejected"),
     (errors.TooLarge, "too_large"),
+    (errors.ShareFull, "share_full"),
     (errors.Overloaded, "queue_full"),
     (errors.StoreUnavailable, "store_unavailable"),
     (errors.DeadlinePassed, "deadline_passed"),

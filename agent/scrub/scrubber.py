@@ -145,6 +145,14 @@ class Scrubber:
         """Whether ``text`` leaves this as it is; counts nothing."""
         return self._off or not value or self._text(value)[0] == value
 
+    def keeps_attribute(self, wire: bytes) -> bool:
+        """Whether ``attribute`` leaves this as it is; counts nothing."""
+        return not self._attributes.changed([wire], []) if not self._off else _is_readable(wire)
+
+    def keeps_body(self, value: str) -> bool:
+        """Whether ``body`` leaves this as it is; counts nothing."""
+        return self._off or not value or self._judged(value, self._body_tree, self._body_values)[0] == value
+
     def texts(self, values: list[str | None]) -> list[str | None]:
         """Many of them, as ``text``; None stays None."""
         if all(value is None or self.keeps(value) for value in set(values)):

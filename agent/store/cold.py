@@ -6,9 +6,10 @@ waiting, then the loose ones, which become a block when they are as many or as w
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,8 +100,8 @@ def blocks_of(signal: Signal, first: int, rows: pa.RecordBatch, times: pa.Array)
     return found
 
 
-def write_blocks(path: Path, blocks: Sequence[Block]) -> list[Place]:
-    """Append blocks to a segment's block file; they are not synced.
+def write_blocks(path: Path, blocks: Sequence[Block], end: int) -> list[Place]:
+    """Append blocks to a segment's block file, of which ``end`` bytes are written; they are not synced.
 
     Raises:
         OSError: nothing of them is kept.
@@ -108,13 +109,23 @@ def write_blocks(path: Path, blocks: Sequence[Block]) -> list[Place]:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         size = os.lseek(fd, 0, os.SEEK_END)
+        if size < end:
+            raise OSError(errno.ESTALE, "the block file was removed or cut")
+        if size > end:
+            os.ftruncate(fd, end)  # a directory, or what a failed write has left
+            os.lseek(fd, end, os.SEEK_SET)
         try:
-            return _append(fd, size, blocks)
+            return _append(fd, end, blocks)
         except OSError:
-            os.ftruncate(fd, size)
+            os.ftruncate(fd, end)
             raise
     finally:
         os.close(fd)
+
+
+def written_bytes(parts: Iterable[Cold]) -> int:
+    """Where the next block of a segment goes: behind all that are written."""
+    return max((part.written[-1].offset + part.written[-1].size for part in parts if part.written), default=0)
 
 
 def _append(fd: int, offset: int, blocks: Sequence[Block]) -> list[Place]:

@@ -92,6 +92,7 @@ def attach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
     except duckdb.Error:
         detach(connection, segment)
         raise
+    segment.note(segment.file)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
@@ -107,6 +108,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
 
 def detach(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:
     """Detach a segment's file if it is attached; readers that hold it finish."""
+    segment.forget(segment.file)
     connection.execute(f"DETACH DATABASE IF EXISTS {segment.alias}")
 
 

@@ -20,8 +20,9 @@ from agent import schema
 from agent.batch import Signal
 from agent.store import database
 from agent.store.bloom import bloom_of
-from agent.store.cold import sync_file, write_blocks
-from agent.store.faults import Kind, is_fatal
+from agent.store.cold import sync_file, write_blocks, written_bytes
+from agent.store.directory import write_directory
+from agent.store.faults import Kind, SegmentFault, is_fatal
 from agent.store.healing import Healer, Patience, compare
 from agent.store.journal import sync_directory
 from agent.store.segment import ROW_GROUP, Segment, State
@@ -154,7 +155,10 @@ class Flusher:
                 part = replace(part, cold=part.cold.tied())  # noqa: PLW2901 nobody else changes it any more
                 with self._store.lock:
                     segment.parts[signal] = part
-            places = write_blocks(segment.blocks, part.cold.waiting) if part.cold.waiting else []
+            end = written_bytes(one.cold for one in segment.parts.values())
+            places = write_blocks(segment.blocks, part.cold.waiting, end) if part.cold.waiting else []
+            if places and not end:
+                segment.note(segment.blocks)
             with self._store.lock:
                 now = segment.part(signal)
                 segment.parts[signal] = replace(now, cold=now.cold.stored(places))
@@ -179,7 +183,9 @@ class Flusher:
             self._write_blocks(segment)
             self._note_traces(segment)
             if segment.blocks.exists():  # else its journal was damaged: what is left has no cold columns
+                write_directory(segment.blocks, written_bytes(one.cold for one in segment.parts.values()))
                 sync_file(segment.blocks)  # its journal goes next
+                sync_directory(segment.directory)
             if segment.requests:
                 database.insert(self._connection, segment, "requests", pa.Table.from_batches(segment.requests))
             database.checkpoint(self._connection, segment)
@@ -190,6 +196,7 @@ class Flusher:
             if not segment.rows():
                 self._store.segments = tuple(s for s in self._store.segments if s is not segment)
             self._store.changed.notify_all()
+        segment.forget(segment.journal)
         segment.journal.unlink(missing_ok=True)
         sync_directory(segment.directory)
 
@@ -222,8 +229,9 @@ class Flusher:
     def drain(self) -> None:
         """After ``run`` has returned: seal what is closed, then let go of the connection."""
         try:
+            self.heal()
             self.flush_due()
-        except (duckdb.Error, OSError) as error:
+        except (duckdb.Error, OSError, SegmentFault) as error:
             _log.error("could not seal at shutdown; the journal keeps the rows", exc_info=error)
         self._connection.close()
 

@@ -52,72 +52,105 @@ class Healer:
             let_go()
             self._reopen()
         if store.suspects:
-            with store.upkeep, store.connection.cursor() as cursor:
-                for segment in store.segments:
-                    if segment.name in store.suspects and not segment.retired:
-                        self._look_at(cursor, segment)
-                    store.suspects.discard(segment.name)
-                store.suspects.clear()
+            with store.upkeep:
+                self._look_at_suspects()
+
+    def _look_at_suspects(self) -> None:
+        """One that cannot be healed yet keeps nobody from the others."""
+        store = self._store
+        failed: Exception | None = None
+        with store.connection.cursor() as cursor:
+            with store.lock:
+                suspects = set(store.suspects)
+            here = {segment.name: segment for segment in store.segments if not segment.retired}
+            for name in sorted(suspects):
+                try:
+                    if name in here:
+                        self._look_at(cursor, here[name])
+                except (duckdb.Error, OSError, SegmentFault) as error:
+                    failed = failed or error
+                    if is_fatal(error):
+                        break
+                else:
+                    with store.lock:
+                        store.suspects.discard(name)
+        if failed:
+            raise failed
 
     def _reopen(self) -> None:
         """Close every cursor of the instance, connect another, attach every segment again. Senders notice nothing."""
         store = self._store
         store.faults.meet(Kind.DATABASE)
         with store.lock:
-            store.changed.wait_for(lambda: store.readings <= 0, CLOSING_SECONDS)
+            store.changed.wait_for(lambda: not store.cursors, CLOSING_SECONDS)
         with store.upkeep:
-            store.connection.close()
+            store.disconnect()
             store.connection = store.grounds.connect()
             with store.lock:
                 attached = [segment for segment in store.segments if segment.attached]
                 for segment in attached:
                     segment.attached = False
                 store.suspects.update(segment.name for segment in attached)
-            with store.connection.cursor() as cursor:
-                for segment in attached:
-                    self._look_at(cursor, segment)
-                    store.suspects.discard(segment.name)
-        with store.lock:
-            store.reopening = False
-        store.faults.heal(Kind.DATABASE)
+            try:
+                self._look_at_suspects()
+            finally:
+                with store.lock:
+                    store.reopening = False
+                store.faults.heal(Kind.DATABASE)
 
     def _look_at(self, cursor: duckdb.DuckDBPyConnection, segment: Segment) -> None:
         """Attach a segment's file again if it has what it should; make it anew, or set it aside, if not."""
+        self._mark(segment, healing=True)
+        try:
+            self._heal(cursor, segment)
+        finally:
+            self._mark(segment, healing=False)
+        if segment.state is not State.SEALED and not segment.is_own(segment.journal):
+            segment.forget(segment.journal)
+            self._store.ask_to_close(segment)  # a journal without a name takes no more rows: what there are go to its file
+
+    def _mark(self, segment: Segment, *, healing: bool) -> None:
+        with self._store.lock:
+            segment.healing = healing
+            self._store.changed.notify_all()
+
+    def _heal(self, cursor: duckdb.DuckDBPyConnection, segment: Segment) -> None:
         try:
             self._attach_again(cursor, segment)
         except (duckdb.Error, OSError, SegmentFault) as error:
-            if is_fatal(error):
-                raise
+            if is_fatal(error) or isinstance(error, duckdb.ResourceInUseException):
+                raise  # of the latter: a query still reads the file that was detached
             self._detach(cursor, segment)
             if segment.state is State.SEALED:
                 self._tries[segment.name] += 1
                 if segment.file.exists() and not isinstance(error, SegmentFault) and self._tries[segment.name] < SEALED_TRIES:
                     raise  # a disk that fails now may answer later
                 self._give_up(segment, error)
-            elif not segment.journal.exists():
+            elif not segment.is_own(segment.journal):
                 self._save_memory(segment)
             elif segment.state is State.OPEN:
-                self._store.ask_to_close()
+                self._store.ask_to_close(segment)
                 raise SegmentFault("waiting for the writer to close the segment") from error
             else:
                 self._make_anew(cursor, segment)
 
     def _attach_again(self, cursor: duckdb.DuckDBPyConnection, segment: Segment) -> None:
         self._detach(cursor, segment)
-        if segment.state is not State.SEALED and not segment.journal.exists():
-            raise SegmentFault("its journal is gone")
         was_flushed = any(part.flushed_below or part.cold.written for part in segment.parts.values())
         if not segment.file.exists():
             if was_flushed or segment.state is State.SEALED:
                 raise SegmentFault("its file is gone")
             return
         database.attach(cursor, segment)
-        with self._store.lock:
-            segment.attached = True
         segment.origins_in_file = set()
         for signal in schema.TABLES:
             self._count_on(cursor, segment, signal)
         compare(cursor, segment)
+        segment.forget(segment.blocks)
+        if segment.blocks.exists():
+            segment.note(segment.blocks)
+        with self._store.lock:
+            segment.attached = True
 
     def _count_on(self, cursor: duckdb.DuckDBPyConnection, segment: Segment, signal: Signal) -> None:
         """Rows that a flush had committed before it raised are in the file: they need not be moved again."""
@@ -154,9 +187,8 @@ class Healer:
 
     def _save_memory(self, segment: Segment) -> None:
         """Its journal is gone: what is still in memory goes to new files, what was in the old ones is lost."""
-        if segment.state is State.OPEN:
-            self._store.ask_to_close()
         for path in (segment.file, segment.wal, segment.blocks):
+            segment.forget(path)
             path.unlink(missing_ok=True)
         with self._store.lock:
             before = dict(segment.parts)
@@ -200,17 +232,24 @@ def _in_memory(signal: Signal, part: Part) -> Part:
 def compare(cursor: duckdb.DuckDBPyConnection, segment: Segment) -> None:
     """Whether a segment's files hold all that was moved into them: looked at before its journal goes.
 
+    Of a sealed one only the rows: a block that is damaged costs itself.
+
     Raises:
         SegmentFault: they do not.
     """
-    places = places_in(segment.blocks)
+    is_sealed = segment.state is State.SEALED
+    places = {} if is_sealed else places_in(segment.blocks)
     for signal in schema.TABLES:
         part = segment.part(signal)
         found, highest = database.bounds_in_file(cursor, segment, signal)
         if found.rows != part.bounds.rows - part.tail_rows or highest >= max(part.flushed_below, 1):
             raise SegmentFault(f"{found.rows} {signal} rows in its file, {part.bounds.rows - part.tail_rows} were moved")
-        if tuple(places.get(signal, ())) != part.cold.written:
+        if not is_sealed and tuple(places.get(signal, ())) != part.cold.written:
             raise SegmentFault(f"the blocks of {signal} are not where they were written")
+        if part.cold.written and not segment.blocks.exists():
+            raise SegmentFault("its block file is gone")
+    if not segment.is_own(segment.file):
+        raise SegmentFault("its file was removed or replaced")
 
 
 class Patience:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, DirectoryInUse
 
 BOOT = "boot"
 KEPT = ("boot", "hmac.key")
@@ -19,6 +19,9 @@ KEPT = ("boot", "hmac.key")
 
 Identity = tuple[int, int]
 """Device and inode."""
+
+GONE: Identity = (-1, -1)
+"""No file has it."""
 
 
 def identity(path: Path) -> Identity | None:
@@ -121,7 +124,7 @@ def _lock(fd: int, directory: Path) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
-        raise ConfigError(
+        raise DirectoryInUse(
             f"store.dir: {directory} is in use by another agent (process {holder}); stop it or give another directory"
         ) from error
     os.ftruncate(fd, 0)

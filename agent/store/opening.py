@@ -7,21 +7,46 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+import duckdb
+import structlog
+
 from agent.batch import Signal
 from agent.clock import Clock, SystemClock
+from agent.errors import ConfigError
 from agent.instruments import Instruments
 from agent.store import database
 from agent.store.duplicates import RecentRequests
 from agent.store.faults import Faults
 from agent.store.grounds import Grounds, StoreSettings
 from agent.store.lodging import BOOT, boot_id, lodged, same_boot
+from agent.store.purge import ORDERS, Purge, has_orders
 from agent.store.recover import Recovery
 from agent.store.steady import SteadyClock
 from agent.store.store import Store
 
+_log = structlog.get_logger()
+
 APART = 1 << 51
 """Between the arrival numbers of two signals: each signal counts for itself, so that the rows of a block follow without a gap,
 and no number is given twice on this agent for as many microseconds (71 years)."""
+
+
+def _purge(settings: StoreSettings, connection: duckdb.DuckDBPyConnection, clock: Clock, instruments: Instruments) -> None:
+    """Carry out what was ordered before anything is served.
+
+    Raises:
+        ConfigError: it cannot be done.
+    """
+    if not has_orders(settings.directory):
+        return
+    try:
+        purged = Purge(settings, connection, clock, instruments).run()
+    except (duckdb.Error, OSError) as error:
+        raise ConfigError(
+            f"store.dir: what was ordered by coral-agent purge could not be done in {settings.directory} ({error}); "
+            f"make room on the disk, or remove the segments by hand, then the file {ORDERS}"
+        ) from error
+    _log.warning("what was ordered to be purged is gone", rows=dict(purged.rows))
 
 
 @contextmanager
@@ -41,6 +66,7 @@ def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) 
         steady = SteadyClock(directory, wall, instruments) if isinstance(wall, SystemClock) else None
         clock = steady or wall
         try:
+            _purge(settings, connection, clock, instruments)
             recovery = Recovery(settings, connection, clock, instruments, same_boot=same_boot(directory))
             segments = recovery.run()
             (directory / BOOT).write_text(boot_id())
@@ -52,4 +78,7 @@ def open_store(settings: StoreSettings, clock: Clock, instruments: Instruments) 
             store = Store(settings, clock, grounds, segments, next_arrivals)
             yield store, recovery.recent
         finally:
-            (store.connection if store else connection).close()
+            if store:
+                store.disconnect()
+            else:
+                connection.close()

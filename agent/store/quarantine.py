@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class Quarantine:
             kept.hardlink_to(path)
             self._instruments.segments_quarantined.inc()
             _log.error("a journal is damaged: what is intact was replayed, the original is set aside", file=path.name)
+        self.trim()
+
+    def copy(self, path: Path) -> None:
+        """Keep what a damaged file holds while it is mended in its place."""
+        self._make()
+        shutil.copyfile(path, self._folder / path.name)
+        self._instruments.segments_quarantined.inc()
         self.trim()
 
     def _make(self) -> None:

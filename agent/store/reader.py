@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -70,6 +71,7 @@ class Reading:
     def sources(self, signal: Signal) -> list[Source]:
         """Where this signal's rows lie now, newest segment first. Every row acknowledged before the call is in one."""
         found = []
+        self._store.wait_for_healing()
         for number, view in enumerate(reversed(self._store.views(signal))):
             self._views[view.segment.name, signal] = self._segments[view.segment.name] = view
             name, bounds = view.segment.name, view.part.bounds
@@ -131,9 +133,8 @@ class Reading:
             DeadlinePassed: cancelled.
             SegmentUnreadable: the segment's file does not answer.
         """
-        self._check()
         try:
-            return self._cursor.execute(statement.text, list(statement.parameters)).fetchall()
+            return self._ask(statement)
         except duckdb.InterruptException as error:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter") from error
         except duckdb.OutOfMemoryException as error:
@@ -144,7 +145,26 @@ class Reading:
             if is_fatal(error):
                 self._store.suspect()
                 raise StoreUnavailable("the store reopens its files; ask again") from error
+            return self._ask_once_more(source, statement)
+
+    def _ask(self, statement: Statement) -> list[tuple[Any, ...]]:
+        self._check()
+        return self._cursor.execute(statement.text, list(statement.parameters)).fetchall()
+
+    def _ask_once_more(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+        """It may have been detached only to be attached again.
+
+        Raises:
+            SegmentUnreadable: it still does not answer.
+        """
+        self._store.wait_for_healing()
+        segment = self._segments[source.segment].segment
+        try:
+            if segment.attached and any(one is segment for one in self._store.segments):
+                return self._ask(statement)
+        except duckdb.Error as error:
             raise SegmentUnreadable(source.segment) from error
+        raise SegmentUnreadable(source.segment)
 
     def summarise(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
         """As ``select``, for few rows: those of a sealed segment are remembered."""
@@ -182,6 +202,7 @@ class Reader:
         self._store = store
         self._remembered = Remembered(REMEMBERED)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+        self._running: set[Reading] = set()
 
     async def run(self, work: Callable[[Reading], Result], timeout_seconds: float) -> Result:
         """Do ``work`` on a thread with a Reading of its own.
@@ -192,6 +213,7 @@ class Reader:
             DeadlinePassed: the time was up.
         """
         reading = Reading(self._store, self._store.cursor(), self._remembered)
+        self._running.add(reading)
         done = asyncio.get_running_loop().run_in_executor(self._threads, self._do, work, reading)
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -211,9 +233,14 @@ class Reader:
             return work(reading)
         finally:
             reading.close()
+            self._running.discard(reading)
 
     def close(self) -> None:
-        """Wait for the threads to end."""
+        """Stop what still runs, which nobody waits for any more, and wait for the threads to end."""
+        while self._running:
+            for reading in list(self._running):
+                reading.cancel()
+            threading.Event().wait(INTERRUPT_SECONDS)
         self._threads.shutdown()
 
 

@@ -20,11 +20,13 @@ from agent.batch import Signal
 from agent.clock import Clock
 from agent.instruments import Instruments
 from agent.store import database
-from agent.store.cold import Cold, cut_behind, places_in, write_blocks
+from agent.store.cold import Cold, cut_behind, places_in, write_blocks, written_bytes
+from agent.store.directory import places_of_sealed
 from agent.store.duplicates import WINDOW_NS, RecentRequests
 from agent.store.grounds import StoreSettings
 from agent.store.journal import Frame, NotAJournal, replay
 from agent.store.quarantine import Quarantine
+from agent.store.salvage import CUTS, mend
 from agent.store.segment import ROW_GROUP, Part, Segment, State, bounds_of, times_in
 from agent.store.trial import attempt, marker, survives
 
@@ -58,7 +60,7 @@ class Recovery:
         """The segments that can be served, oldest first."""
         names = {path.stem for kind in ("*.duckdb", "*.journal", "*.blocks") for path in self._directory.glob(kind)}
         self._wipe_orphans(names)
-        found = [self._tried(name) for name in sorted(names)]
+        found = [self.tried(name) for name in sorted(names)]
         return [segment for segment in found if segment is not None]
 
     def _wipe_orphans(self, names: set[str]) -> None:
@@ -68,7 +70,7 @@ class Recovery:
                 if path.name.partition(".")[0] not in names:
                     path.unlink(missing_ok=True)
 
-    def _tried(self, name: str) -> Segment | None:
+    def tried(self, name: str) -> Segment | None:
         """A segment; one that killed the last start is opened by a child first."""
         if marker(self._directory, name).exists() and not survives(self._settings, name):
             found = [self._directory / f"{name}.{kind}" for kind in ("duckdb", "duckdb.wal", "blocks")]
@@ -101,23 +103,39 @@ class Recovery:
             self.highest_arrivals[signal] = max([highest, part.flushed_below - 1, *arrivals])
         if segment.rows():
             return segment
-        for path in (segment.journal, segment.blocks):
-            path.unlink(missing_ok=True)
+        self._drop(segment)
+        segment.journal.unlink(missing_ok=True)
         return None
 
     def _adopt(self, segment: Segment) -> None:
         """A sealed segment: its files are all there is."""
         try:
-            self._read_files(segment)
+            self._read_mended(segment)
         except (duckdb.Error, OSError) as error:
             self._let_go(segment)
             self._quarantine.take([segment.file, segment.wal, segment.blocks], segment.name, error)
+
+    def _read_mended(self, segment: Segment) -> None:
+        """Its files, also beside a log of DuckDB's that cannot be replayed.
+
+        Raises:
+            duckdb.Error, OSError: they cannot be read.
+        """
+        for cuts in range(CUTS + 2):
+            try:
+                self._read_files(segment)
+            except (duckdb.Error, OSError) as error:
+                self._let_go(segment)
+                if not mend(segment.wal, error, self._quarantine, cut=cuts < CUTS):
+                    raise
+            else:
+                return
 
     def _read_files(self, segment: Segment) -> None:
         database.attach(self._connection, segment)
         segment.attached = True
         derived = segment.state is not State.SEALED
-        places = places_in(segment.blocks, checked=derived)
+        places = places_in(segment.blocks, checked=True) if derived else places_of_sealed(segment.blocks)
         if derived:
             cut_behind(segment.blocks, places)
         blooms = {} if derived else database.blooms_in_file(self._connection, segment)
@@ -126,6 +144,8 @@ class Recovery:
             cold = Cold(written=tuple(places.get(signal, ())))
             if bounds.rows or cold.written:
                 segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds, cold=cold, traces=blooms.get(signal))
+        if segment.blocks.exists():
+            segment.note(segment.blocks)
         if self._now_ns - segment.closes_ns <= WINDOW_NS:
             requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608 ours
             self.recent.load(requests, self._now_ns)
@@ -139,25 +159,41 @@ class Recovery:
     def rebuild(self, segment: Segment) -> None:
         """A segment that was open: its files, if they open, and what the journal holds beyond them."""
         segment.state = State.SEALING
-        derived = (segment.file, segment.wal, segment.blocks)
         if not segment.file.exists() or not (self._same_boot or _is_damaged(segment.journal)):
             # The journal was synced, the files were not: after a power loss any of their blocks may be missing.
-            for path in derived:
-                path.unlink(missing_ok=True)
+            self._drop(segment)
         else:
             try:
-                self._read_files(segment)
+                self._read_derived(segment)
             except (duckdb.Error, OSError) as error:
                 _log.warning("a segment is rebuilt from its journal", segment=segment.name, exc_info=error)
-                self._let_go(segment)
-                for path in derived:
-                    path.unlink(missing_ok=True)
+                self._drop(segment)
+        self._replay(segment)
+        segment.measure()
+        for path in (segment.journal, segment.blocks):
+            if path.exists():
+                segment.note(path)
+
+    def _read_derived(self, segment: Segment) -> None:
+        try:
+            self._read_files(segment)
+        except (duckdb.Error, OSError):
+            if not _is_damaged(segment.journal):
+                raise  # the journal has it all
+            self._read_mended(segment)
+
+    def _drop(self, segment: Segment) -> None:
+        self._let_go(segment)
+        for path in (segment.file, segment.wal, segment.blocks):
+            segment.forget(path)
+            path.unlink(missing_ok=True)
+
+    def _replay(self, segment: Segment) -> None:
         try:
             for frame in replay(segment.journal, lambda: self._quarantine.keep_original(segment.journal)):
                 self._take(segment, frame)
         except NotAJournal as error:
             self._quarantine.take([segment.journal], segment.name, error)
-        segment.measure()
 
     def _take(self, segment: Segment, frame: Frame) -> None:
         """One frame: the rows and blocks that the files lack, the origins, the requests."""
@@ -186,7 +222,8 @@ class Recovery:
             if not segment.attached:
                 database.attach(self._connection, segment)
                 segment.attached = True
-            places = write_blocks(segment.blocks, part.cold.waiting)
+            end = written_bytes(part.cold for part in segment.parts.values())
+            places = write_blocks(segment.blocks, part.cold.waiting, end)
             part = replace(part, cold=part.cold.stored(places))
             database.insert(self._connection, segment, schema.TABLE_NAMES[signal], part.head(ROW_GROUP))
             part = part.flushed(ROW_GROUP)

@@ -13,9 +13,11 @@ import structlog
 from agent.batch import Signal
 from agent.clock import SECOND_NS
 from agent.instruments import Instruments
+from agent.store.errand import errand
 from agent.store.flusher import Flusher
 from agent.store.segment import QUARANTINE, Segment, State, expired, over_budget, times_in
-from agent.store.store import Store, file_bytes
+from agent.store.store import Store
+from agent.store.usage import file_bytes
 
 INTERVAL_SECONDS = 1.0
 
@@ -88,8 +90,8 @@ async def _retire_forever(store: Store, flusher: Flusher, instruments: Instrumen
     shown: Counter[str] = Counter()
     while True:
         try:
-            await asyncio.to_thread(retire, store, flusher)
-            await asyncio.to_thread(show, store, instruments)
+            await errand(retire, store, flusher)
+            await errand(show, store, instruments)
         except Exception as error:  # noqa: BLE001 retention goes on whatever happens
             _log.error("could not retire a segment; trying again", exc_info=error)
         for reason in ("age", "budget", "reserve", "damage"):

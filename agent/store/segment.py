@@ -22,6 +22,7 @@ from agent.batch import Signal
 from agent.store.block import Block, Loose
 from agent.store.bloom import Bloom
 from agent.store.cold import NO_ROWS, Cold
+from agent.store.lodging import GONE, Identity, identity
 
 MERGED_ROWS = 8192
 """Batches in memory are joined up to this many rows: DuckDB scans a few large batches ten times faster than sixty small ones,
@@ -147,6 +148,10 @@ class Segment:
     origins_in_file: set[int] = field(default_factory=set)
     requests: list[pa.RecordBatch] = field(default_factory=list)
     tail_bytes: int = 0
+    healing: bool = False
+    """Detached for a moment, to be attached again: who wants its rows waits."""
+    opened_files: dict[Path, Identity] = field(default_factory=dict)
+    """Which files its names led to when they were opened; DuckDB does not notice when they lead elsewhere."""
 
     @property
     def file(self) -> Path:
@@ -173,6 +178,24 @@ class Segment:
         """All that may be there of it."""
         return self.file, self.wal, self.blocks, self.journal
 
+    def note(self, path: Path) -> None:
+        """Remember which file this name leads to: it has just been opened by it."""
+        self.opened_files[path] = identity(path) or GONE
+
+    def forget(self, path: Path) -> None:
+        """The file is closed, or about to be removed by ourselves."""
+        self.opened_files.pop(path, None)
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a name leads to the file that was opened by it."""
+        return identity(path) == self.opened_files.get(path, GONE)
+
+    def has_lost(self) -> bool:
+        """Whether a name leads to another file than the one that was opened by it, or to none."""
+        opened = list(self.opened_files.items())
+        strange = [path for path, known in opened if identity(path) != known]
+        return any(path in self.opened_files for path in strange) and not self.retired
+
     @property
     def alias(self) -> str:
         """The name under which the file is attached."""
@@ -181,6 +204,15 @@ class Segment:
     def part(self, signal: Signal) -> Part:
         """The rows of one signal."""
         return self.parts.get(signal, Part())
+
+    def unknown_origins(self, batches: Sequence[pa.RecordBatch]) -> dict[int, pa.RecordBatch]:
+        """The origins among these that it does not have yet, one row each, by hash."""
+        return {
+            value: batch.slice(index, 1)
+            for batch in batches
+            for index, value in enumerate(batch.column("hash").to_pylist())
+            if value not in self.origins
+        }
 
     def measure(self) -> None:
         """Count again what lies in memory."""

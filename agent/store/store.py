@@ -6,13 +6,12 @@ of a segment happens under ``lock`` and swaps immutable parts, so nobody waits f
 
 from __future__ import annotations
 
-import os
+import contextlib
 import secrets
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -30,9 +29,16 @@ from agent.store.grounds import Grounds, StoreSettings
 from agent.store.journal import Frame, Journal, JournalFault
 from agent.store.segment import Part, Segment, State, bounds_of, expired, segment_name
 from agent.store.series import series_of
+from agent.store.usage import used_bytes
 
 SEGMENTS_IN_BUDGET = 16
 """A segment closes early once its journal holds this share of the disk budget, so that the budget retires small pieces."""
+
+HEALING_SECONDS = 1.0
+"""A query waits so long for rows that are about to be there again; then its answer says what it lacks."""
+
+INTERRUPTS, INTERRUPT_SECONDS = 100, 0.05
+"""An interrupt that comes just before a statement begins is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ class Store:
         self.upkeep = threading.Lock()
         """Held by whoever detaches files or opens them again."""
         self.reopening = False
-        self.readings = 0
+        self.cursors: set[duckdb.DuckDBPyConnection] = set()
+        """Those of queries."""
         self.suspects: set[str] = set()
         """Names of segments whose files must be looked at before anything else is done with them."""
         self.lock = threading.Lock()
@@ -89,7 +96,7 @@ class Store:
         self._next_arrivals = dict(next_arrivals)
         self._journal: Journal | None = None
         self._open: Segment | None = None
-        self._close_asked = False
+        self._asked_to_close: Segment | None = None
 
     def append(self, batches: Sequence[Batch], requests: pa.RecordBatch) -> None:
         """Journal a group and make its rows visible; the writer's thread only.
@@ -100,7 +107,7 @@ class Store:
         self.disk.keep_reserve()
         segment, open_journal = self._writable()
         groups = [self._group(batch) for batch in batches]
-        origins = _unknown_origins([batch.origins for batch in batches], segment.origins)
+        origins = segment.unknown_origins([batch.origins for batch in batches])
         frame = Frame({schema.TABLE_NAMES[group.signal]: group.hot for group in groups})
         frame.blocks = [block for group in groups for block, _ in group.cold]
         if origins:
@@ -165,6 +172,7 @@ class Store:
             segment = Segment(name, self.settings.directory, now, closes)
             try:
                 self._journal = Journal(segment.journal)
+                segment.note(segment.journal)
             except OSError as error:
                 self.disk.failed(error)
                 self.disk.rest()
@@ -178,8 +186,8 @@ class Store:
         """Close the open segment when its time or its share of the disk budget is over; the writer's thread only."""
         if self._open is None or self._journal is None:
             return
-        due = self._close_asked or not self._open.opened_ns <= now_ns < self._open.closes_ns or not self._journal.is_linked()
-        if due or self._journal.size > self.settings.max_bytes // SEGMENTS_IN_BUDGET:
+        due = self._asked_to_close is self._open or not self._open.opened_ns <= now_ns < self._open.closes_ns
+        if due or not self._journal.is_linked() or self._journal.size > self.settings.max_bytes // SEGMENTS_IN_BUDGET:
             self.close_segment()
 
     def close_segment(self) -> None:
@@ -191,11 +199,11 @@ class Store:
         with self.lock:
             self._open.state = State.SEALING
             self.changed.notify_all()
-        self._open, self._journal, self._close_asked = None, None, False
+        self._open, self._journal = None, None
 
-    def ask_to_close(self) -> None:
-        """Have the writer close the open segment, within its tick."""
-        self._close_asked = self._open is not None
+    def ask_to_close(self, segment: Segment) -> None:
+        """Have the writer close this segment, within its tick, if it is the open one."""
+        self._asked_to_close = segment
 
     def reason(self) -> str | None:
         """Why an export would be refused now; None when it would not."""
@@ -224,15 +232,42 @@ class Store:
         with self.lock:
             if self.reopening:
                 raise StoreUnavailable("the store reopens its files; ask again")
-            self.readings += 1
-            return self.connection.cursor()
+            cursor = self.connection.cursor()
+            self.cursors.add(cursor)
+            return cursor
 
     def release(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Close a query's cursor."""
         cursor.close()
         with self.lock:
-            self.readings -= 1
+            self.cursors.discard(cursor)
             self.changed.notify_all()
+
+    def disconnect(self) -> None:
+        """Interrupt the queries that still run, as often as it takes, and close the instance.
+
+        Raises:
+            duckdb.ResourceInUseException: one does not end.
+        """
+        with self.lock:
+            self.reopening = True
+        for _ in range(INTERRUPTS):
+            try:
+                self.connection.close()
+            except duckdb.ResourceInUseException:
+                with self.lock:
+                    for cursor in self.cursors:
+                        with contextlib.suppress(duckdb.ConnectionException):  # its thread has just closed it
+                            cursor.interrupt()
+                    self.changed.wait_for(lambda: not self.cursors, INTERRUPT_SECONDS)
+            else:
+                return
+        self.connection.close()
+
+    def wait_for_healing(self) -> None:
+        """Wait a moment for files that are detached only to be attached again."""
+        with self.lock:
+            self.changed.wait_for(lambda: not any(segment.healing for segment in self.segments), HEALING_SECONDS)
 
     def wait_for_room(self, timeout_seconds: float) -> bool:
         """Wait until the rows in memory are within their bound; False when they are not by then."""
@@ -257,23 +292,5 @@ class Store:
             ]
 
     def used_bytes(self) -> int:
-        """Bytes on disk: files, journals, WALs and spilled data."""
-        return sum(file_bytes(Path(folder, name)) for folder, _, names in os.walk(self.settings.directory) for name in names)
-
-
-def file_bytes(path: Path) -> int:
-    """The size of a file; 0 when it is gone."""
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:
-        return 0
-
-
-def _unknown_origins(batches: Sequence[pa.RecordBatch], known: dict[int, pa.RecordBatch]) -> dict[int, pa.RecordBatch]:
-    """The origins that the segment does not have yet, one row each, by hash."""
-    return {
-        value: batch.slice(index, 1)
-        for batch in batches
-        for index, value in enumerate(batch.column("hash").to_pylist())
-        if value not in known
-    }
+        """Bytes on disk of all that lies in the data directory."""
+        return used_bytes(self.settings.directory)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -130,47 +131,59 @@ class Attributes:
     def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
         """The KeyValues of these rows, in wire form."""
         common, rare = (self._buffers.raw(self._at + number) for number in (3, 5))
-        common_ends, rare_ends = (self._text_ends(self._at + number).tolist() for number in (2, 4))
+        common_ends, rare_ends = (self._text_ends(self._at + number) for number in (2, 4))
         called = np.concatenate(([0], np.cumsum(self._codes == 0)))
+        places = np.asarray(indices, np.intp)
+        lows, highs = self._ends[places], self._ends[places + 1]
         known: dict[int, bytes] = {}
         found = []
-        for index in indices:
-            low, high = int(self._ends[index]), int(self._ends[index + 1])
-            next_rare = int(called[low])
+        for low, high, first_rare, last_rare in zip(
+            lows.tolist(), highs.tolist(), called[lows].tolist(), called[highs].tolist(), strict=True
+        ):
+            ends = rare_ends[first_rare : last_rare + 1].tolist()
+            next_rare = 0
             row = []
             for code in self._codes[low:high].tolist():
                 if not code:
-                    row.append(rare[rare_ends[next_rare] : rare_ends[next_rare + 1]])
+                    row.append(rare[ends[next_rare] : ends[next_rare + 1]])
                     next_rare += 1
                     continue
-                if code not in known:
-                    known[code] = common[common_ends[code - 1] : common_ends[code]]
-                row.append(known[code])
+                wire = known.get(code)
+                if wire is None:
+                    wire = known[code] = common[common_ends[code - 1] : common_ends[code]]
+                row.append(wire)
             found.append(row)
         return found
 
 
 def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Sequence[int]) -> list[Any]:
     """The values of the column whose buffers begin at ``at`` in these of its rows; for few rows far cheaper than ``unpack``."""
-    value = _picker(buffers, at + 1, kind, rows)
+    places = np.asarray(indices, np.intp)
+    values = _picked(buffers, at + 1, kind, rows, places)
     if buffers.is_empty(at):
-        return [value(index) for index in indices]
-    null = buffers.numbers(at, rows)
-    return [None if null[index] else value(index) for index in indices]
+        return values
+    nulls = buffers.numbers(at, rows)[places].tolist()
+    return [None if null else value for null, value in zip(nulls, values, strict=True)]
 
 
-def _picker(buffers: Buffers, at: int, kind: pa.DataType, rows: int) -> Callable[[int], Any]:
-    """Reads one of ``rows`` values."""
+def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Numbers) -> list[Any]:
+    """The values at these places among ``rows``, null or not."""
     if pa.types.is_list(kind):
-        ends = offsets(buffers.numbers(at, rows)).tolist()
-        element = _picker(buffers, at + 1, kind.value_type, ends[-1]) if ends[-1] else None
-        return lambda index: [element(place) for place in range(ends[index], ends[index + 1])] if element else []
+        if buffers.is_empty(at):
+            return [[] for _ in range(len(places))]
+        ends = offsets(buffers.numbers(at, rows))
+        lows, highs = ends[places].tolist(), ends[places + 1].tolist()
+        of_all = [np.arange(low, high) for low, high in zip(lows, highs, strict=True) if low < high]
+        elements = (
+            iter(_picked(buffers, at + 1, kind.value_type, int(ends[-1]), np.concatenate(of_all))) if of_all else iter(())
+        )
+        return [list(itertools.islice(elements, high - low)) for low, high in zip(lows, highs, strict=True)]
     if is_text(kind):
+        if buffers.is_empty(at):
+            return ["" if pa.types.is_string(kind) else b""] * len(places)
         raw, bounds = buffers.raw(at + 1), offsets(buffers.numbers(at, rows))
-        if pa.types.is_string(kind):
-            return lambda index: raw[bounds[index] : bounds[index + 1]].decode("utf-8", "replace")
-        return lambda index: raw[bounds[index] : bounds[index + 1]]
-    numbers = buffers.numbers(at, rows, None if pa.types.is_boolean(kind) else kind.to_pandas_dtype())
-    if pa.types.is_boolean(kind):
-        return lambda index: bool(numbers[index])
-    return lambda index: numbers[index].item()
+        wires = [raw[low:high] for low, high in zip(bounds[places].tolist(), bounds[places + 1].tolist(), strict=True)]
+        return [wire.decode("utf-8", "replace") for wire in wires] if pa.types.is_string(kind) else wires
+    numbers = buffers.numbers(at, rows) if pa.types.is_boolean(kind) else buffers.numbers(at, rows, kind.to_pandas_dtype())
+    found: list[Any] = numbers[places].tolist()
+    return list(map(bool, found)) if pa.types.is_boolean(kind) else found

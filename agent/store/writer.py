@@ -13,11 +13,12 @@ from dataclasses import replace
 import structlog
 
 from agent.batch import Batch, Decoded, Export, Receipt, Signal
-from agent.errors import AgentError, QueueFull
+from agent.errors import AgentError, QueueFull, ShareFull
 from agent.instruments import Instruments
 from agent.status import status_of
 from agent.store.duplicates import RecentRequests, key_of, request_rows
 from agent.store.gathering import Gathering, Waiting
+from agent.store.shares import Shares
 from agent.store.store import Store
 
 Decode = Callable[[Sequence[Export], int], Decoded]
@@ -30,6 +31,8 @@ PROBE_SECONDS = 1.0
 
 TELL_SECONDS = 10.0
 
+_SHARE_FULL = "a service in this request has its share of the disk (store.max_service_percent); send again later"
+
 _log = structlog.get_logger()
 
 
@@ -37,9 +40,15 @@ class Writer:
     """The Sink that keeps what it is given. Open it with ``writing``."""
 
     def __init__(
-        self, store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+        self,
+        store: Store,
+        decoders: Mapping[Signal, Decode],
+        recent: RecentRequests,
+        instruments: Instruments,
+        shares: Shares | None = None,
     ) -> None:
         self._store = store
+        self._shares = shares
         self._decoders = decoders
         self._recent = recent
         self._instruments = instruments
@@ -116,7 +125,9 @@ class Writer:
                 self._instruments.requests_duplicate.inc()
             else:
                 new[key] = export
-        replies.update(self._keep(new, now))
+        refused = self._refused(new)
+        replies |= refused
+        replies.update(self._keep({key: export for key, export in new.items() if key not in refused}, now))
         answered: set[bytes] = set()
         found: list[Receipt | Exception] = []
         for key in keys:
@@ -148,7 +159,19 @@ class Writer:
             self._count_skewed(skewed)
             for key, receipt in kept.items():
                 self._recent.remember(key, receipt, now_ns)
+            self._share([new[key] for key in kept])
         return replies
+
+    def _refused(self, new: Mapping[bytes, Export]) -> dict[bytes, Receipt | Exception]:
+        """Those of services that have their share of the disk."""
+        if self._shares is None:
+            return {}
+        return {key: ShareFull(_SHARE_FULL) for key, export in new.items() if self._shares.refuses(export)}
+
+    def _share(self, written: Sequence[Export]) -> None:
+        if self._shares is not None:
+            for export in written:
+                self._shares.add(self._store.segments[-1].name, export)
 
     def _count_skewed(self, skewed: Mapping[Signal, Mapping[str, int]]) -> None:
         for signal, counts in skewed.items():
@@ -168,10 +191,14 @@ def _answer(group: Sequence[Waiting], replies: Sequence[Receipt | Exception]) ->
 
 @asynccontextmanager
 async def writing(
-    store: Store, decoders: Mapping[Signal, Decode], recent: RecentRequests, instruments: Instruments
+    store: Store,
+    decoders: Mapping[Signal, Decode],
+    recent: RecentRequests,
+    instruments: Instruments,
+    shares: Shares | None = None,
 ) -> AsyncIterator[Writer]:
     """A Writer on a thread of its own; everything that waits is written before it ends."""
-    writer = Writer(store, decoders, recent, instruments)
+    writer = Writer(store, decoders, recent, instruments, shares)
     writer.thread.start()
     try:
         yield writer

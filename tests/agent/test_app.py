@@ -88,7 +88,7 @@ def test_every_door_has_the_tls_that_is_configured_and_tells_when_its_certificat
                 try:
                     assert await channel.unary_unary(method)(spans(1), timeout=5) == b""
                 except grpc.aio.AioRpcError as error:
-                    assert error.code() is grpc.StatusCode.UNIMPLEMENTED  # noqa: PT017  # of the query door: it was let in
+                    assert error.code() is grpc.StatusCode.PERMISSION_DENIED  # noqa: PT017  # of the query door, behind TLS
         async with httpx.AsyncClient(trust_env=False) as client:
             page = (await client.get(f"http://{listening.admin}/metrics")).text
         for door in ("otlp.grpc", "otlp.http", "query"):

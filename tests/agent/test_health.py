@@ -1,4 +1,4 @@
-"""What the supervisor of the process is told each second: nothing, once only another process would help."""
+"""What /livez and /readyz follow: threads, the writer's heartbeat, and whoever else has a reason."""
 
 from __future__ import annotations
 
@@ -8,32 +8,60 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
-from agent.health import DEAD_SECONDS, Health, living
+from agent.errors import Broken
+from agent.health import DEAD_SECONDS, STUCK_SECONDS, Health, living
 from agent.instruments import Instruments
 
 
-async def beats_of(health: Health) -> int:
-    """How often it was said to live by the time that its readiness is shown."""
-    instruments, beats = Instruments(CollectorRegistry()), 0
-
-    def alive() -> None:
-        nonlocal beats
-        beats += 1
-
-    instruments.ready.set(-1)
-    async with asyncio.timeout(5), living(health, instruments, alive):
-        while next(iter(instruments.ready.collect())).samples[0].value < 0:  # noqa: ASYNC110 a gauge has no event
-            await asyncio.sleep(0)
-        return beats
+def running(stop: threading.Event) -> threading.Thread:
+    thread = threading.Thread(target=stop.wait, args=(10,))
+    thread.start()
+    return thread
 
 
-@pytest.mark.parametrize(("stuck_seconds", "beats"), [(0.0, 1), (DEAD_SECONDS, 1), (DEAD_SECONDS + 1, 0)])
-def test_it_is_said_to_live_until_a_commit_will_not_come_back(stuck_seconds, beats):
-    health = Health({"writer": threading.current_thread()}, lambda: stuck_seconds, is_open=True)
-    assert asyncio.run(beats_of(health)) == beats
+def health(stop: threading.Event, stuck: float = 0.0) -> Health:
+    return Health({"writer": running(stop)}, lambda: stuck, is_open=True)
 
 
-def test_a_fault_that_heals_ends_readiness_and_no_life():
-    health = Health({}, lambda: 0.0, [lambda: "the journal cannot be written"], is_open=True)
-    assert health.fault() == "the journal cannot be written"
-    assert asyncio.run(beats_of(health)) == 1
+@pytest.mark.parametrize(
+    ("stuck", "alive", "ready"),
+    [
+        (STUCK_SECONDS, None, None),
+        (STUCK_SECONDS + 0.1, None, "the disk has not answered for 2 s"),
+        (DEAD_SECONDS + 1, "the writer has been stuck for 61 s", "the writer has been stuck for 61 s"),
+    ],
+)
+def test_a_commit_that_hangs_is_said_within_two_seconds_and_kills_after_a_minute(stuck, alive, ready):
+    assert STUCK_SECONDS < 2
+    stop = threading.Event()
+    found = health(stop, stuck)
+    assert (found.dead(), found.fault()) == (alive, ready)
+    stop.set()
+
+
+def test_the_first_reason_is_told_and_a_door_that_is_shut_is_one():
+    stop = threading.Event()
+    found = health(stop)
+    found.reasons += [lambda: None, lambda: "the disk is full", lambda: "the certificate has expired"]
+    assert (found.dead(), found.fault()) == (None, "the disk is full")
+    found.is_open = False
+    assert (found.dead(), found.fault()) == (None, "starting or draining")
+    stop.set()
+
+
+def test_a_thread_that_has_ended_is_said_at_once_and_ends_the_process():
+    stop, instruments = threading.Event(), Instruments(CollectorRegistry())
+    found = health(stop)
+
+    async def test() -> None:
+        async with asyncio.timeout(2), living(found, instruments):
+            assert instruments.registry.get_sample_value("coral_agent_ready") == 1
+            stop.set()
+            await asyncio.to_thread(found.threads["writer"].join)
+            assert (found.dead(), found.fault()) == ("the writer has stopped", "the writer has stopped")
+            assert instruments.registry.get_sample_value("coral_agent_ready") == 0
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(test())
+    assert raised.group_contains(Broken, match="the writer has stopped; the agent ends")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.identity import Door, matches
+from agent.identity import Door, described, matches
 
 C1 = "spiffe://coral/colony/c1"
 COLONY = "spiffe://coral/colony/*"
@@ -91,3 +91,18 @@ def test_any_of_the_patterns_will_do_and_no_pattern_admits_nobody():
 def test_a_door_without_patterns_is_open_on_this_machine():
     assert Door(None).admits([])
     assert Door(None).admits([b"anything", b"at all"])
+
+
+@pytest.mark.parametrize(
+    ("identities", "said"),
+    [
+        ([], "no identity"),
+        ([b"spiffe://a/b", b"spiffe://a/c"], "several identities"),
+        ([b"spiffe://coral/colony/c1"], "spiffe://coral/colony/c1"),
+        ([b"spiffe://EVIL!/ada@example.com"], "a malformed identity"),
+        ([b"spiffe://coral/" + b"x" * 300], "a malformed identity"),
+        ([b"\xff"], "a malformed identity"),
+    ],
+)
+def test_the_log_says_an_identity_and_no_other_text_of_a_peers(identities, said):
+    assert described(identities) == said

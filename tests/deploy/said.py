@@ -70,6 +70,7 @@ GO_ON = {
 MUTUAL_TLS = {
     "coral-agent spans --target NODE:4319 --tls-ca D/operator/ca.crt --tls-cert D/operator/tls.crt --tls-key D/operator/tls.key --tls-server-name agent.coral": "",
     "coral-agent info --target node-7:4319 --tls-ca ca.pem --tls-cert me.pem --tls-key me.key --tls-server-name agent.coral": "version",
+    "coral-agent spans --target unix:///run/coral/agent.sock": "",
     "openssl s_client -connect NODE:4319 -servername agent.coral -CAfile ca.crt -cert tls.crt -key tls.key": "Verification: OK",
     "openssl x509 -in tls.crt -noout -ext subjectAltName -dates": "URI:spiffe://coral/colony/main",
     "kubectl -n coral create secret generic coral-agent-tls --from-file=/tmp/coral-certificates/agent": "tls.key",
@@ -92,6 +93,7 @@ APART = [
     "deploy/certificates.sh /tmp/coral-certificates",
     "deploy/certificates.sh DIRECTORY",
     "coral/bin/coral-agent run",
+    "coral-agent purge --service NAME",
 ]
 """Typed by a test of their own."""
 
@@ -109,6 +111,7 @@ NOT_TYPED = {
     "make check": A_TEST_RUN,
     "make bench": A_TEST_RUN,
     "make restricted": A_TEST_RUN,
+    "make soak": A_TEST_RUN,
     "make conformance": A_TEST_RUN,
     "python -m bench.scrubbing": "it measures for minutes: its help is asked for",
     "docker build -t coral-agent:0.1.0 .": NO_DAEMON,
@@ -128,6 +131,7 @@ NOT_TYPED = {
     "curl -u": A_MENTION,
     "coral-agent metrics --metric": A_MENTION,
     "coral-colony summary": A_MENTION,
+    "coral-agent purge": A_MENTION,
     "grpcurl -plaintext -import-path proto -proto coral/agent/v1/telemetry_query.proto "
     '-d \'{"service_name": "checkout", "errors_only": true, "order": "ORDER_NEWEST", "limit": 10}\' '
     "127.0.0.1:4319 coral.agent.v1.TelemetryQuery/QuerySpans": GRPCURL,

@@ -71,6 +71,7 @@ def test_what_goes_on_until_ctrl_c_comes_up(newcomer: Newcomer):
         for typed in ("coral-colony run", "coral-colony run --config colony.toml"):
             with going_on(newcomer, typed):
                 pass
+    newcomer.type("coral-agent purge --service checkout")
     for typed in ("coral-agent run", "coral-agent run [--config FILE] [--data-dir DIR]"):
         with going_on(newcomer, typed):
             pass
@@ -103,12 +104,14 @@ def test_certificates_and_what_is_typed_with_them(newcomer: Newcomer):
         )
     names = {"CERT_FILE": "tls.crt", "KEY_FILE": "tls.key", "CLIENT_CA_FILE": "ca.crt"}
     tls = {f"CORAL_AGENT__QUERY__TLS__{name}": f"{home}/agent/{file}" for name, file in names.items()}
+    tls["CORAL_AGENT__QUERY__LOCAL_ENDPOINT"] = f"unix://{newcomer.home}/agent.sock"
     with going_on(newcomer, "coral-agent run", environ=newcomer.environ() | tls):
         for typed, has in said.MUTUAL_TLS.items():
             named = (
                 here(typed)
                 .replace(" D/", f" {home}/")
                 .replace("node-7", "127.0.0.1")
+                .replace("/run/coral/", f"{newcomer.home}/")
                 .replace("/tmp/coral-certificates", str(home))
             )
             named = named.replace("ca.pem", "ca.crt").replace("me.pem", "tls.crt").replace("me.key", "tls.key")

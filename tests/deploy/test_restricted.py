@@ -16,7 +16,7 @@ from bench.restricted import SCRIPT, run
 from tests.deploy.release import Release
 from tests.deploy.test_release import answer, doors, started
 from tests.deploy.tools import KUBERNETES
-from tests.flow.test_crash import DOORS, free_ports
+from tests.flow.programs import DOORS, free_ports
 from tests.needs import needs
 
 BOTH = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)"

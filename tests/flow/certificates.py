@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SERVER_NAME = "agent.coral"
 
@@ -43,13 +43,25 @@ class Authority:
         self._certificate = self._signed(self._name, self._key, [], valid_days=1, is_authority=True)
         self.pem = self._certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, *uris: str, common: str = "somebody", dns: tuple[str, ...] = (SERVER_NAME,), valid_days: float = 1) -> Pair:
-        """A certificate for these URI names; ``valid_days`` below zero has expired."""
+    def issue(
+        self,
+        *uris: str,
+        common: str = "somebody",
+        dns: tuple[str, ...] = (SERVER_NAME,),
+        valid_days: float = 1,
+        for_servers: bool = False,
+    ) -> Pair:
+        """A certificate for these URI names; ``valid_days`` below zero has expired, above two is not valid yet.
+
+        ``for_servers`` says in its extended key usage that it is for servers alone.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
         names += [x509.DNSName(name) for name in dns]
         names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        certificate = self._signed(_name(common), key, names, valid_days=valid_days, is_authority=False)
+        certificate = self._signed(
+            _name(common), key, names, valid_days=valid_days, is_authority=False, for_servers=for_servers
+        )
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return Pair(certificate.public_bytes(Encoding.PEM), private)
 
@@ -61,6 +73,7 @@ class Authority:
         *,
         valid_days: float,
         is_authority: bool,
+        for_servers: bool = False,
     ) -> x509.Certificate:
         end = datetime.now(UTC) + timedelta(days=valid_days)
         builder = (
@@ -75,4 +88,6 @@ class Authority:
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if for_servers:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         return builder.sign(self._key, hashes.SHA256())

@@ -33,6 +33,11 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def waited_for_cpu(pid: int) -> float:
+    """For how many seconds a process's main thread could have run, had other programs not had the CPUs."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 class Program:
     """``coral-agent run`` that listens on four ports: OTLP gRPC and HTTP, query, admin."""
 
@@ -59,16 +64,30 @@ class Program:
                 return error.code()  # type: ignore[attr-defined]  # a call is its own error
         return grpc.StatusCode.OK
 
-    def kept(self) -> list[str]:
-        """The span ids that it shows, page by page."""
+    def kept(self, service: str = "") -> list[str]:
+        """The span ids that it shows, page by page, once nothing is missing from its answers and nothing in them repeated."""
+        answers: list[tuple[list[str], set[str]]] = []
+
+        def is_whole() -> bool:
+            answers.append(self.shown(service))
+            return not answers[-1][1]
+
+        within(10, is_whole, "answers lack something, or rows are there twice")
+        return answers[-1][0]
+
+    def shown(self, service: str = "") -> tuple[list[str], set[str]]:
+        """The span ids that it shows, page by page, and what its answers warn of."""
         found: list[str] = []
+        warned: set[str] = set()
         with grpc.insecure_channel(f"127.0.0.1:{self.ports[2]}") as channel:
             stub, token = api_grpc.TelemetryQueryStub(channel), ""
             while True:
-                page = stub.QuerySpans(api.QuerySpansRequest(start_time={"seconds": 1}, page_token=token), timeout=20)
+                wanted = api.QuerySpansRequest(start_time={"seconds": 1}, service_name=service, page_token=token)
+                page = stub.QuerySpans(wanted, timeout=20)
                 found += [one.span_id for one in page.spans]
+                warned.update(page.warnings)
                 if not page.has_more:
-                    return found
+                    return found, warned
                 token = page.next_page_token
 
 
@@ -91,7 +110,7 @@ def program(
             try:
                 within(20, lambda: b'"listening"' in log.read_bytes() or process.poll() is not None, "it did not start")
                 assert process.poll() is None, log.read_text()
-                yield Program(process, ports, log, time.monotonic() - began)
+                yield Program(process, ports, log, time.monotonic() - began - waited_for_cpu(process.pid))
             finally:
                 process.kill()
 
@@ -114,6 +133,8 @@ class Sender(threading.Thread):
         self.refused: set[grpc.StatusCode] = set()
         self._port, self._number, self._batch, self._resend = port, number, batch, resend
         self._stopping = threading.Event()
+        self.pause_seconds = 0.0
+        """Between two batches: where senders must be there, and how many spans they send does not matter."""
 
     def run(self) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{self._port}") as channel:
@@ -125,6 +146,7 @@ class Sender(threading.Thread):
                     try:
                         export(payload, timeout=10)
                         self.acknowledged += [one.span_id.hex() for one in spans]
+                        self._stopping.wait(self.pause_seconds)
                         break
                     except grpc.RpcError as error:
                         self.refused.add(error.code())  # type: ignore[attr-defined]  # a call is its own error
@@ -140,10 +162,13 @@ class Sender(threading.Thread):
 
 
 @contextlib.contextmanager
-def sending(port: int, senders: int = 3, *, resend: bool = True, first: int = 1) -> Iterator[list[Sender]]:
+def sending(
+    port: int, senders: int = 3, *, resend: bool = True, first: int = 1, pause_seconds: float = 0.0
+) -> Iterator[list[Sender]]:
     """Senders at work until left."""
     found = [Sender(port, number, resend=resend) for number in range(first, first + senders)]
     for one in found:
+        one.pause_seconds = pause_seconds
         one.start()
     try:
         yield found

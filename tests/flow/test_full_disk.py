@@ -1,22 +1,16 @@
-"""A disk of 24 MiB that fills up under a running agent, and SDKs with their default settings meanwhile."""
+"""A disk of 24 MiB that fills up under a running agent."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from tests.flow.programs import Program, check_kept, program, sending, within
-from tests.needs import needs
+from tests.flow.disks import fill, small_disk
+from tests.flow.programs import check_kept, program, sending, within
 
 MIB = 1 << 20
 
@@ -24,23 +18,8 @@ MIB = 1 << 20
 @pytest.fixture
 def disk(tmp_path) -> Iterator[Path]:
     """A directory on a disk of its own."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(path)], check=False, capture_output=True)
-    needs(mounted.returncode == 0, f"to mount a tmpfs: {mounted.stderr.decode().strip()}")
-    try:
+    with small_disk(tmp_path / "disk") as path:
         yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all that the disk has left."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return ballast
 
 
 def test_a_full_disk_is_refused_retryably_reads_go_on_and_it_heals_within_five_seconds(disk):
@@ -78,6 +57,7 @@ def test_the_reserve_is_kept_and_said(disk):
 
 
 def test_oldest_segments_are_retired_before_senders_are_refused(disk):
+    (disk / "ballast").write_bytes(bytes(12 * MIB))
     with (
         program(disk / "store", STORE__MIN_FREE_BYTES="4MiB", STORE__SEGMENT="1s") as agent,
         sending(agent.ports[0], 2) as senders,
@@ -85,44 +65,3 @@ def test_oldest_segments_are_retired_before_senders_are_refused(disk):
         within(40, lambda: agent.metric('coral_agent_segments_retired_total{reason="reserve"}') >= 1, "nothing was retired")
         count = len(senders[0].acknowledged)
         within(5, lambda: len(senders[0].acknowledged) > count, "senders are refused")
-
-
-def finished(provider: TracerProvider, count: int, seconds: float) -> None:
-    """Make spans evenly for some seconds, then export what is left."""
-    tracer = provider.get_tracer("steady")
-    for _ in range(count):
-        tracer.start_span("work").end()
-        threading.Event().wait(seconds / count)
-
-
-def sdk(agent: Program) -> TracerProvider:
-    provider = TracerProvider()
-    exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{agent.ports[0]}", insecure=True)
-    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
-    return provider
-
-
-def test_an_sdk_with_default_settings_loses_nothing_to_four_seconds_of_full_disk(disk):
-    with program(disk / "store") as agent:
-        provider = sdk(agent)
-        finished(provider, 200, 1)
-        ballast = fill(disk)
-        threading.Timer(4, ballast.unlink).start()
-        finished(provider, 200, 4.5)
-        provider.shutdown()
-        assert len(set(agent.kept())) == len(agent.kept()) == 400
-
-
-def test_an_sdk_with_default_settings_loses_nothing_to_a_restart(tmp_path):
-    with program(tmp_path) as agent:
-        provider = sdk(agent)
-        finished(provider, 200, 1)
-        ports = agent.ports
-        agent.process.terminate()
-        thread = threading.Thread(target=finished, args=(provider, 200, 2))
-        thread.start()
-        assert agent.process.wait(10) == 0
-        with program(tmp_path, ports=ports) as again:
-            thread.join()
-            provider.shutdown()
-            assert len(set(again.kept())) == len(again.kept()) == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
@@ -15,23 +16,41 @@ from tests.flow.programs import Program, check_kept, program, sending, within
 from tests.needs import needs
 
 ROUNDS = int(os.environ.get("CORAL_KILL_ROUNDS", "5"))
+PAUSE_SECONDS = 0.03 if ROUNDS <= 5 else 0.0
+"""A few thousand spans are enough for the suite; the soak sends what it can."""
+
+FIGURES = os.environ.get("CORAL_KILL_FIGURES", "")
+"""Where the soak wants to read what the rounds showed."""
 
 
 def test_kills_at_random_moments_under_several_senders_lose_nothing(tmp_path):
     dice = random.Random(7)
     everybody = []
+    starts = []
     for number in range(ROUNDS):
         with program(tmp_path, STORE__SEGMENT="1s") as agent:
-            assert agent.seconds_to_start < 5
-            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number) as senders:
+            starts.append(agent.seconds_to_start)
+            with sending(agent.ports[0], 3, resend=False, first=1 + 3 * number, pause_seconds=PAUSE_SECONDS) as senders:
                 threading.Event().wait(dice.uniform(0.05, 1.5))
                 agent.process.kill()
                 agent.process.wait(10)
             everybody += senders
     with program(tmp_path, STORE__SEGMENT="1s") as agent:
-        check_kept(agent.kept(), everybody)
-        assert sum(len(sender.acknowledged) for sender in everybody) > 0
+        found = agent.kept()
+        check_kept(found, everybody)
+        acknowledged = {one for sender in everybody for one in sender.acknowledged}
+        assert acknowledged
+        assert max(starts) < 5, "seconds until it listens"
         assert agent.metric("coral_agent_segments_quarantined_total") == 0
+    if FIGURES:
+        figures = {
+            "rounds": ROUNDS,
+            "acknowledged_spans": len(acknowledged),
+            "lost_spans": len(acknowledged - set(found)),
+            "doubled_spans": len(found) - len(set(found)),
+            "slowest_start_seconds": round(max(starts), 2),
+        }
+        Path(FIGURES).write_text(json.dumps(figures))
 
 
 @pytest.mark.parametrize("where", ["duckdb", "journal"])
@@ -71,7 +90,7 @@ def test_clocks_that_jump_retire_nothing_early_or_late(tmp_path):
         "DONT_FAKE_MONOTONIC": "1",
     }
     retired = 'coral_agent_segments_retired_total{reason="age"}'
-    with program(store, environ=fake, STORE__RETENTION="3s", STORE__SEGMENT="1s") as agent:
+    with program(store, environ=fake, STORE__RETENTION="2s", STORE__SEGMENT="1s") as agent:
         for number, jump in enumerate(("+7200", "-7200", "@1970-01-02 00:00:00")):
             began = time.monotonic()
             agent.export(number)
@@ -79,7 +98,7 @@ def test_clocks_that_jump_retire_nothing_early_or_late(tmp_path):
             within(3, partial(has, agent, "coral_agent_clock_jumps_total", number + 1), "the jump was not noticed")
             assert agent.metric(retired) == number, "retired early"
             within(8, partial(has, agent, retired, number + 1), "retired late")
-            assert time.monotonic() - began >= 3, "retired early"
+            assert time.monotonic() - began >= 2, "retired early"
     moment.write_text("+0")
     with program(store, environ=fake, STORE__RETENTION="1h", STORE__SEGMENT="1s") as agent:
         agent.export(9)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
+from structlog.testing import capture_logs
 
 from tests.flow.certificates import SERVER_NAME, Authority, Pair
 from tests.flow.house import House, house, in_house
@@ -81,6 +82,9 @@ STRANGERS = {
     "a colony and another URI": [COLONY, "https://example.com"],
     "upper case": ["spiffe://coral/COLONY/c1"],
     "percent-encoded": ["spiffe://coral/colony/%63"],
+    "a trailing slash": [COLONY + "/"],
+    "a prefix": ["spiffe://coral/colony"],
+    "a suffix": ["spiffe://coral/colony/c1/x"],
     "no identity": [],
 }
 
@@ -115,7 +119,9 @@ def test_without_a_certificate_of_the_authority_there_is_no_answer_at_all(tmp_pa
         async with guarded(tmp_path) as agent:
             foreign = Authority("another").issue(COLONY)
             expired = AUTHORITY.issue(COLONY, valid_days=-0.1)
-            for pair in (None, foreign, expired):
+            early = AUTHORITY.issue(COLONY, valid_days=4)
+            for_servers = AUTHORITY.issue(COLONY, for_servers=True)
+            for pair in (None, foreign, expired, early, for_servers):
                 refused = await refusal(agent, pair)
                 assert refused.code() is grpc.StatusCode.UNAVAILABLE
                 assert REFUSAL not in (refused.details() or "")
@@ -150,5 +156,52 @@ def test_the_configuration_says_who_may_ask(tmp_path):
         async with guarded(tmp_path, QUERY__ALLOWED_PEERS=COLONY) as agent:
             assert len((await ask(agent, AUTHORITY.issue(COLONY))).spans) == 1
             assert (await refusal(agent, AUTHORITY.issue("spiffe://coral/colony/c2"))).details() == REFUSAL
+
+    in_house(body)
+
+
+QUERY_SPANS = "/coral.agent.v1.TelemetryQuery/QuerySpans"
+NO_METHOD = "/coral.agent.v1.TelemetryQuery/DropEverything"
+NO_SERVICE = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+
+
+@pytest.mark.parametrize(
+    ("method", "to_a_colony"),
+    [
+        (QUERY_SPANS, grpc.StatusCode.INVALID_ARGUMENT),
+        (NO_METHOD, grpc.StatusCode.UNIMPLEMENTED),
+        (NO_SERVICE, grpc.StatusCode.UNIMPLEMENTED),
+    ],
+)
+def test_nothing_is_parsed_or_told_before_it_is_known_who_asks(tmp_path, method, to_a_colony):
+    async def body():
+        async with guarded(tmp_path) as agent:
+            options = [("grpc.ssl_target_name_override", SERVER_NAME)]
+            for pair, code in (
+                (AUTHORITY.issue("spiffe://coral/agent/a1"), grpc.StatusCode.PERMISSION_DENIED),
+                (AUTHORITY.issue(COLONY), to_a_colony),
+            ):
+                async with grpc.aio.secure_channel(agent.listening.query, credentials(pair), options) as channel:
+                    with pytest.raises(grpc.aio.AioRpcError) as refused:
+                        await channel.unary_unary(method)(b"\xff\xff no protobuf", timeout=10)
+                assert refused.value.code() is code
+                assert (refused.value.details() == REFUSAL) == (code is grpc.StatusCode.PERMISSION_DENIED)
+
+    in_house(body)
+
+
+def test_a_refusal_is_logged_with_who_it_was_and_nothing_of_what_was_asked(tmp_path):
+    async def body():
+        async with guarded(tmp_path) as agent:
+            stranger, options = AUTHORITY.issue("spiffe://coral/agent/a1"), [("grpc.ssl_target_name_override", SERVER_NAME)]
+            with capture_logs() as logs:
+                async with grpc.aio.secure_channel(agent.listening.query, credentials(stranger), options) as channel:
+                    asked = api.QuerySpansRequest(operation_name="ada@example.com")
+                    for _ in range(20):
+                        with pytest.raises(grpc.aio.AioRpcError):
+                            await api_grpc.TelemetryQueryStub(channel).QuerySpans(asked, timeout=10)
+            told = [line for line in logs if "refused" in line["event"]]
+            assert [(line["peer"], line["refused"]) for line in told] == [("spiffe://coral/agent/a1", 1)]
+            assert "ada@example.com" not in str(logs)
 
     in_house(body)

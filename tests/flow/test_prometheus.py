@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.flow.house import eventually, house, in_house
-from tests.flow.test_crash import free_ports
+from tests.flow.programs import free_ports
 from tests.needs import needs
 from tests.telemetry import request, span
 

@@ -14,6 +14,7 @@ from agent import schema
 from agent.batch import Signal
 from agent.query import sql
 from agent.query.page import Position
+from agent.query.parts import Portion
 from agent.query.plan import Names, Plan
 from agent.store import database
 from agent.store.segment import Bounds, Segment
@@ -48,6 +49,7 @@ def points(**fields: Any) -> Plan:
 WINDOW: dict[str, Any] = {"start_time": {"seconds": 1}, "end_time": {"seconds": 2}}
 NAMES = Names(plan(**WINDOW).window, "checkout", OWN)
 STEP: dict[str, Any] = {**WINDOW, "step": {"seconds": 1}}
+PORTION = Portion(3, 4)
 ANY_TIME = Bounds(1000, 0, NOW * 2, 2**62)
 
 STATEMENTS: dict[str, Callable[[Source], Statement]] = {
@@ -66,11 +68,14 @@ STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "count_within": lambda s: sql.count(plan(*OWN, **WINDOW), replace(s, bounds=Bounds(5, SECOND, 2 * SECOND - 1, 0))),
     "kept": lambda s: sql.kept(OWN, s, "start_time_ns"),
     "steps": lambda s: sql.steps(points(**STEP), s, 100),
-    "operations": lambda s: sql.operations(NAMES, s),
-    "metrics": lambda s: sql.metrics(NAMES, s),
+    "operations": lambda s: sql.operations(NAMES, s, 1000),
+    "metrics": lambda s: sql.metrics(NAMES, s, 1000),
+    "steps_of_a_portion": lambda s: sql.steps(points(**STEP), s, 100, PORTION),
+    "operations_of_a_portion": lambda s: sql.operations(NAMES, s, 1000, PORTION),
+    "metrics_of_a_portion": lambda s: sql.metrics(NAMES, s, 1000, PORTION),
     "newest": lambda s: sql.newest(NAMES, s, "start_time_ns", 100),
 }
-OF_LOGS, OF_POINTS = {"page_of_logs"}, {"page_of_points", "steps", "metrics"}
+OF_LOGS, OF_POINTS = {"page_of_logs"}, {"page_of_points", "steps", "metrics", "steps_of_a_portion", "metrics_of_a_portion"}
 
 
 def source(name: str, below: int | None) -> Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from agent import schema
 from agent.batch import Signal
 from agent.clock import MINUTE_NS
 from agent.errors import InvalidQuery
+from agent.query import summaries as summaries_
 from agent.query import summary_sql
+from agent.query.parts import Portion
 from agent.query.summaries import Summing, asked_of
 from agent.query.summary_sql import GAMMA, RELATIVE_ERROR, Summarised
 from agent.scrub.scrubber import Scrubber
@@ -32,7 +35,12 @@ from tests.telemetry import START, request, span
 
 FIRST = START // MINUTE_NS * MINUTE_NS
 ASKED = Summarised(FIRST, FIRST + 5 * MINUTE_NS, ("checkout", "payment"), "checkout")
-STATEMENTS = {"summary_buckets": summary_sql.buckets, "summary_samples": summary_sql.samples}
+STATEMENTS: dict[str, Callable[[Summarised, Source], Statement]] = {
+    "summary_buckets": summary_sql.buckets,
+    "summary_samples": summary_sql.samples,
+    "summary_buckets_of_a_portion": lambda asked, source: summary_sql.buckets(asked, source, Portion(1, 2)),
+    "summary_samples_of_a_portion": lambda asked, source: summary_sql.samples(asked, source, Portion(1, 2)),
+}
 FAILED = Status(code=Status.STATUS_CODE_ERROR)
 
 
@@ -130,6 +138,32 @@ def test_operations_that_are_one_when_scrubbed_are_counted_as_one(tmp_path):
         assert len(summaries(store, scrubber=OFF).summaries) == 2
 
 
+def test_how_many_raw_operations_are_one_when_scrubbed_tells_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(summaries_, "MAX_OPERATIONS", 2)
+    for module in (summaries_, summary_sql):
+        monkeypatch.setattr(module, "MAX_ROWS", 3)
+    answers = []
+    for side, people in enumerate(([f"u{n}@example.com" for n in range(8)], ["ada@example.com"] * 8)):
+        with opened(tmp_path / str(side)) as (store, _):
+            keep(store, *(ended(n, 1, 10, name=f"login {who}") for n, who in enumerate(people)))
+            keep(store, *(ended(n, 1, 10, name=name) for n, name in enumerate("xxyz", 20)))
+            answers.append(summaries(store))
+    assert answers[0] == answers[1]
+    assert [(s.operation_name, s.count, s.is_rest) for s in answers[0].summaries] == [
+        ("", 2, True),
+        ("login [REDACTED:email]", 8, False),
+        ("x", 2, False),
+    ]
+
+
+def test_more_operations_than_are_counted_apart_are_counted_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(summaries_, "MAX_GROUPS", 2)
+    with opened(tmp_path) as (store, _):
+        keep(store, *(ended(n, 1, 10, name=f"op {n}") for n in range(9)))
+        found = summaries(store).summaries
+        assert sorted((s.is_rest, s.count) for s in found) == [(False, 1), (False, 1), (True, 7)]
+
+
 def test_only_own_services_and_only_the_one_that_is_asked_for(tmp_path):
     with opened(tmp_path) as (store, _):
         for service in ("checkout", "payment", "foreign"):
@@ -142,7 +176,7 @@ def test_only_own_services_and_only_the_one_that_is_asked_for(tmp_path):
 
 
 def test_beyond_the_most_frequent_operations_the_rest_is_counted_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(summary_sql, "MAX_OPERATIONS", 2)
+    monkeypatch.setattr(summaries_, "MAX_OPERATIONS", 2)
     with opened(tmp_path) as (store, _):
         keep(store, *(ended(n, 1, 10, name=name) for n, name in enumerate("aaabbcd")))
         found = summaries(store).summaries

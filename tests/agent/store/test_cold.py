@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from agent.batch import Signal
 from agent.store import cold as rooms
 from agent.store.block import BLOCK_ROWS, Block, BlockDamaged, Extent, Loose, encode
-from agent.store.cold import SMALL_ROWS, Cold, blocks_of, cut_behind, places_in, read_block, sync_file, write_blocks
+from agent.store.cold import (
+    SMALL_ROWS,
+    Cold,
+    blocks_of,
+    cut_behind,
+    places_in,
+    read_block,
+    sync_file,
+    write_blocks,
+    written_bytes,
+)
 from tests.agent.store.drawing import loose
 from tests.agent.store.keeping import cold_blocks, overwrite, span_rows
 from tests.agent.store.test_journal import file_limit
@@ -137,9 +147,9 @@ def written(path: Path) -> list[Block]:
     """A file with blocks of two signals in turn."""
     blocks = [Block(encode(loose(signal, 5, 5 * n))) for n in range(3) for signal in (TRACES, LOGS)]
     cold = Cold(waiting=tuple(blocks[:2]))
-    first = write_blocks(path, cold.waiting)
+    first = write_blocks(path, cold.waiting, 0)
     assert cold.stored(first) == Cold(written=tuple(first))
-    write_blocks(path, blocks[2:])
+    write_blocks(path, blocks[2:], written_bytes([cold.stored(first)]))
     sync_file(path)
     return blocks
 
@@ -161,7 +171,7 @@ def test_what_is_written_is_found_and_read_again(tmp_path, checked):
 
 def test_the_blocks_that_came_while_others_were_written_still_wait(tmp_path):
     cold = grown([BLOCK_ROWS])
-    places = write_blocks(tmp_path / "a.blocks", cold.waiting)
+    places = write_blocks(tmp_path / "a.blocks", cold.waiting, 0)
     ((block, rows),) = cold_blocks(BLOCK_ROWS, BLOCK_ROWS)
     later = cold.appended(block, rows).stored(places)
     assert later.written_end == BLOCK_ROWS
@@ -188,7 +198,7 @@ def test_a_cut_anywhere_leaves_the_whole_blocks_before_it_and_the_next_write_fol
         assert sum(map(len, places.values())) == intact
         cut_behind(path, places)
         assert path.stat().st_size == (0, *ends)[intact]
-        write_blocks(path, blocks[intact:])
+        write_blocks(path, blocks[intact:], path.stat().st_size)
         assert path.read_bytes() == whole
 
 
@@ -216,12 +226,31 @@ def test_checking_finds_what_the_heads_do_not_show(tmp_path):
         read_block(file.fileno(), broken)
 
 
+def test_a_block_file_that_was_removed_or_cut_takes_no_more_blocks(tmp_path):
+    path = tmp_path / "a.blocks"
+    blocks = written(path)
+    size = path.stat().st_size
+    for change in (lambda: os.truncate(path, size - 1), path.unlink):
+        change()
+        with pytest.raises(OSError, match="removed or cut"):
+            write_blocks(path, blocks[:1], size)
+
+
+def test_what_a_failed_write_has_left_is_cut_off_by_the_next(tmp_path):
+    path = tmp_path / "a.blocks"
+    blocks = written(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"half a block")
+    write_blocks(path, blocks[:1], len(whole))
+    assert path.read_bytes() == whole + blocks[0].stored
+
+
 def test_a_full_disk_leaves_nothing_of_what_was_being_written(tmp_path):
     path = tmp_path / "a.blocks"
     blocks = written(path)
     size = path.stat().st_size
     for room in (0, 1, len(blocks[0].stored) + 10):
         with pytest.raises(OSError, match=os.strerror(errno.EFBIG)), file_limit(size + room):
-            write_blocks(path, blocks)
+            write_blocks(path, blocks, size)
         assert path.stat().st_size == size
     assert sum(map(len, places_in(path, checked=True).values())) == 6

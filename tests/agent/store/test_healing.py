@@ -12,7 +12,7 @@ from agent.errors import StoreUnavailable
 from agent.store.flusher import Flusher
 from agent.store.segment import ROW_GROUP
 from agent.store.store import Store
-from agent.store.watch import Watch
+from agent.store.watch import look
 from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, numbers, opened, reading
 from tests.agent.store.test_flusher import fill
 
@@ -74,13 +74,14 @@ def test_rows_that_a_failed_flush_had_committed_are_not_moved_twice(tmp_path):
         assert numbers(store) == list(range(ROW_GROUP))
 
 
-def test_a_sealed_file_that_is_gone_is_counted_and_the_others_are_served(tmp_path):
+@pytest.mark.parametrize("kind", ["file", "blocks"])
+def test_a_sealed_file_that_is_gone_is_counted_and_the_others_are_served(tmp_path, kind):
     with opened(tmp_path) as (store, _):
         fill(store, 10)
         flushed(store, seal=True)
         fill(store, 10, 10)
-        store.segments[0].file.unlink()
-        Watch(store).look()
+        getattr(store.segments[0], kind).unlink()
+        look(store)
         healed(store)
         assert numbers(store) == list(range(10, 20))
         assert (lost_rows(store), store.retired["damage"]) == (10, 1)
@@ -93,7 +94,7 @@ def test_a_journal_that_is_replaced_takes_no_more_rows_and_what_is_in_memory_is_
         segment.journal.unlink()
         store.append([batch(1, 10)], NO_REQUESTS)
         assert len(list(tmp_path.glob("*.journal"))) == 1, "the row is in a journal that has a name"
-        Watch(store).look()
+        look(store)
         healed(store)
         flushed(store)
         assert numbers(store) == list(range(11))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from agent.errors import ConfigError
@@ -120,3 +122,30 @@ def test_no_file_in_the_directory_is_for_others_to_read(tmp_path):
         os.umask(before)
     open_to_others = {name: oct(mode) for name, mode in found.items() if mode & 0o077}
     assert not open_to_others or (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
+def test_a_query_that_still_runs_when_the_store_closes_is_stopped(tmp_path):
+    # DuckDB 2 does not close an instance that works: it raised ResourceInUseException out of the shutdown.
+    began = threading.Event()
+    ended: list[Exception] = []
+
+    def begun(number: int) -> int:
+        began.set()
+        return number
+
+    def ask() -> None:
+        try:
+            cursor.execute("SELECT sum(begun(range)) FROM range(1_000_000_000)").fetchall()
+        except duckdb.InterruptException as error:
+            ended.append(error)
+        finally:
+            store.release(cursor)
+
+    with opened(tmp_path) as (store, _):
+        cursor = store.cursor()
+        cursor.create_function("begun", begun, ["BIGINT"], "BIGINT", side_effects=True)  # type: ignore[list-item,arg-type]  # names of types will do
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert began.wait(10)
+    asking.join(10)
+    assert len(ended) == 1

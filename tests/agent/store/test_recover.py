@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from agent.batch import Receipt, Signal
 from agent.instruments import Instruments
+from agent.store import database
 from agent.store.duplicates import WINDOW_NS, request_rows
 from agent.store.segment import ROW_GROUP, State
 from agent.store.store import Store
@@ -250,6 +251,17 @@ def test_a_journal_that_was_only_created_is_no_loss_either(tmp_path):
     told = Instruments(CollectorRegistry())
     with opened(tmp_path, instruments=told):
         assert quarantined(told) == 0
+
+
+def test_a_file_without_rows_goes_with_its_damaged_journal(tmp_path):
+    with opened(tmp_path) as (store, _):
+        fill(store, 10)
+        with store.connection.cursor() as cursor:
+            database.attach(cursor, store.segments[0])  # killed before the first row was moved
+    overwrite(only(tmp_path, "*.journal"), 200, lambda old: bytes(byte ^ 1 for byte in old))
+    with opened(tmp_path) as (store, _):
+        assert store.segments == ()
+    assert not list(tmp_path.glob("*_*")), "the original of the journal is in quarantine"
 
 
 def test_memory_after_a_replay_is_what_the_rows_in_memory_need(tmp_path):

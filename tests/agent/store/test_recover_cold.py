@@ -125,7 +125,7 @@ def test_a_sealed_segment_with_a_damaged_block_serves_the_other_rows_and_is_name
             assert damaged(store) == [segment.name]
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut in a head", "cut in a block", "a broken head"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut in a head", "cut in a block"])
 def test_a_sealed_segment_whose_block_file_lost_its_end_serves_what_is_left_and_is_named(tmp_path, damage):
     with opened(tmp_path) as (store, _):
         fill(store, 10_000)
@@ -135,6 +135,27 @@ def test_a_sealed_segment_whose_block_file_lost_its_end_serves_what_is_left_and_
     left = 0 if damage in ("missing", "empty") else 4096
     with opened(tmp_path) as (store, _):
         assert numbers(store) == list(range(left))
+        assert damaged(store) == [segment.name]
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        ("a broken head", range(2 * 2048, 3 * 2048)),
+        ("zeros in the middle", range(2 * 2048, 3 * 2048)),
+        ("every head", range(10_000)),
+    ],
+)
+def test_a_damaged_head_hides_no_row_of_another_block(tmp_path, damage, lost):
+    with opened(tmp_path) as (store, _):
+        fill(store, 10_000)
+        flushed(store, seal=True)
+        segment = store.segments[0]
+    places = places_in(segment.blocks)[Signal.TRACES]
+    for place in places if damage == "every head" else places[2:3]:
+        overwrite(segment.blocks, place.offset, lambda old: bytes(len(old)), place.size if "middle" in damage else 4)
+    with opened(tmp_path) as (store, _):
+        assert numbers(store) == [number for number in range(10_000) if number not in lost]
         assert damaged(store) == [segment.name]
 
 

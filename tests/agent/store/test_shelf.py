@@ -48,7 +48,7 @@ class Kept:
         self.segment = Segment("1_2_a", directory, 1, 2)
         pieces = [rows(FIRST + ROWS * n) for n in range(PIECES)]
         blocks = tuple(Block(encode(piece)) for piece in pieces[:4])
-        self.places: list[Place] = write_blocks(self.segment.blocks, blocks[:3])
+        self.places: list[Place] = write_blocks(self.segment.blocks, blocks[:3], 0)
         self.cold = Cold(tuple(self.places), blocks[3:], pieces[4])
 
     def shelf(self, cold: Cold | None = None) -> Shelf:

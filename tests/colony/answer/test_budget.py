@@ -83,8 +83,7 @@ def in_tens(number: int) -> int | None:
     return (number - 1) // 10 if number else None
 
 
-@pytest.mark.parametrize("shape", [wide, deep, in_tens])
-@pytest.mark.parametrize("failed_each", [1, 5000])
+@pytest.mark.parametrize(("shape", "failed_each"), [(wide, 1), (deep, 1), (deep, 5000), (in_tens, 5000)])
 def test_a_trace_of_a_hundred_thousand_spans_fits(shape, failed_each):
     found = [
         span_of(n, shape(n), is_error=n % failed_each == 3 % failed_each, attributes={"key": "value"}) for n in range(100_000)

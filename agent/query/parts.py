@@ -1,0 +1,37 @@
+"""Groups without a bound on how many: a statement whose answer is cut is asked again, by halves of its groups.
+
+A bound on raw groups would show in the answer how many different raw values one scrubbed value stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """One of ``of`` portions of all groups, by their hash."""
+
+    number: int = 0
+    of: int = 1
+
+    def halves(self) -> tuple[Portion, Portion]:
+        """The same groups in two."""
+        return Portion(self.number, 2 * self.of), Portion(self.number + self.of, 2 * self.of)
+
+
+ALL = Portion()
+
+
+def in_parts(ask: Callable[[Portion], Sequence[tuple[Any, ...]]], most: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The rows of every group, in answers of fewer than ``most``, which is what ``ask`` cuts an answer at."""
+    portions = [ALL]
+    while portions:
+        portion = portions.pop()
+        rows = ask(portion)
+        if len(rows) < most:
+            yield rows
+        else:
+            portions.extend(portion.halves())
