@@ -20,7 +20,9 @@ from agent.store import database
 from agent.store.block import BLOCK_ROWS, BlockDamaged, Piece
 from agent.store.bloom import bloom_of
 from agent.store.cold import Place, blocks_of, read_block, sync_file, write_blocks
+from agent.store.directory import write_directory
 from agent.store.segment import ROW_GROUP, Segment
+from agent.store.usage import file_bytes
 
 AT_ONCE = 8 * ROW_GROUP
 """Rows whose hot columns are looked at together: some 20 MiB."""
@@ -86,6 +88,7 @@ def rewrite(connection: duckdb.DuckDBPyConnection, old: Segment, new: Segment, g
                 used |= copy.origins
         _side_tables(connection, old, new, used)
         if new.blocks.exists():
+            write_directory(new.blocks, file_bytes(new.blocks))
             sync_file(new.blocks)
         database.checkpoint(connection, new)
     finally:
@@ -149,7 +152,7 @@ def _write(connection: duckdb.DuckDBPyConnection, new: Segment, copy: _Copy, *, 
         rows = cold.slice(at, BLOCK_ROWS)
         times = hot.column(schema.TIME_COLUMNS[copy.signal]).slice(at, BLOCK_ROWS)
         blocks = blocks_of(copy.signal, copy.next_arrival + at, rows, times)
-        write_blocks(new.blocks, [block for block, _ in blocks])
+        write_blocks(new.blocks, [block for block, _ in blocks], file_bytes(new.blocks))
     arrivals = pa.array(np.arange(copy.next_arrival, copy.next_arrival + copy.waiting))
     place = hot.schema.get_field_index("arrival")
     numbered = hot.set_column(place, hot.schema.field(place), arrivals)

@@ -18,7 +18,8 @@ import structlog
 from agent import schema
 from agent.batch import Export
 from agent.store.segment import Segment
-from agent.store.store import Store, file_bytes
+from agent.store.store import Store
+from agent.store.usage import file_bytes
 
 INTERVAL_SECONDS = 1.0
 
