@@ -35,6 +35,7 @@ def started(command: list[str], environ: dict[str, str], directory: Path) -> Ite
                     break
             else:
                 raise AssertionError(f"it did not start: {''.join(said)}")
+            alarm.cancel()
             yield process
         finally:
             alarm.cancel()
