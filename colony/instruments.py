@@ -23,6 +23,7 @@ class Instruments:
         self._open_questions()
         self._open_summaries()
         self._open_tools()
+        self._open_upstreams()
 
     def _open_agents(self) -> None:
         self.agents = Gauge(
@@ -100,6 +101,37 @@ class Instruments:
             ["tool"],
             buckets=_TOKENS,
             registry=self.registry,
+        )
+
+    def _open_upstreams(self) -> None:
+        """Labelled by the names in the configuration."""
+        self.upstreams = Gauge(
+            "coral_colony_upstreams",
+            "1 for the state that a server is in: new, up or down",
+            ["upstream", "state"],
+            registry=self.registry,
+        )
+        self.upstream_calls = Counter(
+            "coral_colony_upstream_calls",
+            "calls of other people's servers by how they ended: answered, error of the tool itself, or why there was no answer",
+            ["upstream", "outcome"],
+            registry=self.registry,
+        )
+        self.upstream_seconds = Histogram(
+            "coral_colony_upstream_seconds",
+            "one call of another's server, a second try included",
+            ["upstream"],
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self.upstream_retries = Counter(
+            "coral_colony_upstream_retries",
+            "calls of another's server that were made a second time",
+            ["upstream"],
+            registry=self.registry,
+        )
+        self.upstream_reconnects = Counter(
+            "coral_colony_upstream_reconnects", "attempts to connect again", ["upstream"], registry=self.registry
         )
 
 

@@ -41,6 +41,8 @@ def set_up_logging(log: Log) -> None:
     )
     logging.basicConfig(handlers=[handler], level=log.level.upper(), force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it greets and says goodbye once per server
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # they write every request's address and headers
 
 
 def _renderers(log: Log) -> list[structlog.typing.Processor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -96,6 +96,25 @@ class Answer:
     def nobody_answered(self) -> bool:
         """Whether agents were asked, and none answered."""
         return bool(self.outcomes) and len(self.missing) == len(self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What someone else than agents keeps of what was asked: an upstream; ``outcome`` says whether it answered."""
+
+    rows: tuple[Sent, ...]
+    outcome: Outcome
+    is_cut: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def without(rows: Iterable[Sent], shown: Iterable[Sent]) -> tuple[Sent, ...]:
+    """The rows of a portion that agents have not sent: what an agent scrubbed is not shown again as it was.
+
+    A span is known by its trace, its id and its kind: contents differ by the scrubbing, times by the clocks.
+    """
+    known = {(sent.row.trace_id, sent.row.span_id, sent.row.kind) for sent in shown}
+    return tuple(sent for sent in rows if (sent.row.trace_id, sent.row.span_id, sent.row.kind) not in known)
 
 
 @dataclass(frozen=True, slots=True)

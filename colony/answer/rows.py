@@ -82,6 +82,15 @@ def tell_points(page: Page, tokens: int) -> Told:
     return _tell(page, tokens, lambda sent: time_ns(sent.row.time), point_line)
 
 
+def lines_of_spans(rows: Sequence[Sent], space: int) -> tuple[str, list[str]]:
+    """The top line and a line for each span that fits, with as much of its attributes as does."""
+    for form in (*_LADDER, _LADDER[-1]):
+        top, lines = _lines(rows, lambda sent: time_ns(sent.row.start_time), span_line, (form, form), space)
+        if len(lines) == len(rows):
+            break
+    return top, lines
+
+
 def _tell(page: Page, tokens: int, moment: Callable[[Sent], int], line: Line) -> Told:
     space = room(_head(page, len(page.rows)), _facts(page, len(page.rows), ["x" * 200]), tokens)
     rows = page.rows

@@ -12,7 +12,7 @@ from colony.outcome import Outcome
 
 BYTES_OF_TOKEN = 3
 MAX_TOKENS = 10_000
-LEAST_TOKENS = 1_000
+LEAST_TOKENS = 600
 _LONGEST_HEAD = 640
 _LONGEST_MISSING = 240
 _LONGEST_CUT = 180
@@ -57,6 +57,9 @@ OUTPUT_SCHEMA: dict[str, Any] = {
         "missing_agents": {"type": "array", "items": {"type": "string"}},
         "missing_count": {"type": "integer"},
         "complete": {"type": "string"},
+        "upstream": {"type": "string"},
+        "upstream_shown": {"type": "integer"},
+        "upstream_missing": {"type": "boolean"},
     },
     "required": ["shown", "total"],
 }

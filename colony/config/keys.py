@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from itertools import groupby
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,15 @@ class Key:
         return typing.get_origin(self.field.annotation) is tuple
 
     @property
+    def is_list_of_tables(self) -> bool:
+        """Whether it holds a list of tables, which the environment gives as JSON."""
+        return self.is_list and any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> tuple[object, ...]:
+        return typing.get_args(self.field.annotation)
+
+    @property
     def left_out_default(self) -> object:
         """The default of a key whose table may be left out; None for a key that has none."""
         return None if self.section is None or self.field.is_required() else self.field.default
@@ -51,6 +63,8 @@ class Key:
 
 def table_model(field: FieldInfo) -> type[BaseModel] | None:
     """The model behind a field that is a table, also one that may be left out."""
+    if typing.get_origin(field.annotation) is tuple:
+        return None
     for kind in (field.annotation, *typing.get_args(field.annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
@@ -86,9 +100,18 @@ def toml_value(value: object) -> str:
         return "true" if value else "false"
     if type(value) is int:
         return str(value)
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        value = {name: getattr(value, name) for name in fields if getattr(value, name) != fields[name].default}
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_bare_key(name)} = {toml_value(content)}" for name, content in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml_value(element) for element in value) + "]"
     return json.dumps(str(value))  # TOML's basic strings escape as JSON's do
+
+
+def _bare_key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name)
 
 
 def value_at(config: BaseModel, key: Key) -> object:
@@ -114,7 +137,8 @@ def _toml(config: BaseModel, comments: Callable[[Key], Iterable[str]], *, is_sam
     for table, keys in groupby(keys_of(type(config)), key=lambda key: key.table):
         entries = list(keys)
         is_left_out = all(value_at(config, key) is None for key in entries) and entries[0].section is not None
-        lines.append(f"{'# ' if is_left_out else ''}[{table}]")
+        if table:
+            lines.append(f"{'# ' if is_left_out else ''}[{table}]")
         for key in entries:
             lines += comments(key)
             lines.append(_line(config, key, is_sample=is_sample))

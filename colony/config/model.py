@@ -22,6 +22,7 @@ from colony.config.fields import (
     SizeField,
     at_least,
 )
+from colony.config.upstream import Upstream, check_names
 from colony.endpoint import Endpoint
 from colony.quantity import ByteSize, Duration
 
@@ -162,12 +163,20 @@ class Config(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, case_sensitive=True, validate_default=False)
 
+    upstream: tuple[Upstream, ...] = fields.key(
+        (), "Other people's MCP servers, one table each: name, kind, url or command, and more; docs/upstreams.md"
+    )
     mcp: Mcp = Field(default_factory=Mcp)
     agents: Agents = Field(default_factory=Agents)
     cache: Cache = Field(default_factory=Cache)
     summaries: Summaries = Field(default_factory=Summaries)
     admin: Admin = Field(default_factory=Admin)
     log: Log = Field(default_factory=Log)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_names(self.upstream)
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -67,6 +67,7 @@ def read_environment(model: type[BaseModel], environ: Mapping[str, str]) -> tupl
     Lists are comma-separated, tables JSON; a single key counts more than the JSON of its table.
     """
     lists = {key.path for key in keys_of(model) if key.is_list}
+    of_tables = {key.path for key in keys_of(model) if key.is_list_of_tables}
     tables = _tables(model)
     known = {key.path for key in keys_of(model)} | tables
     values: dict[str, Any] = {}
@@ -77,9 +78,14 @@ def read_environment(model: type[BaseModel], environ: Mapping[str, str]) -> tupl
             problems.append(f"{name}: unknown name{_suggested_name('.'.join(path), model)}")
             continue
         try:
-            _put(values, path, _decoded(environ[name], is_list=path in lists, is_table=path in tables))
+            if path in of_tables:
+                _put(values, path, _tables_of(environ[name]))
+            else:
+                _put(values, path, _decoded(environ[name], is_list=path in lists, is_table=path in tables))
         except ValueError:
-            problems.append(f'{name}: not a table; write JSON, like {{"key": "value"}}')
+            said = "a list of tables" if path in of_tables else "a table"
+            like = '[{"key": "value"}]' if path in of_tables else '{"key": "value"}'
+            problems.append(f"{name}: not {said}; write JSON, like {like}")
     return values, problems
 
 
@@ -112,6 +118,13 @@ def _decoded(text: str, *, is_list: bool, is_table: bool) -> object:
     return table
 
 
+def _tables_of(text: str) -> list[object]:
+    tables = json.loads(text)
+    if not isinstance(tables, list):
+        raise ValueError("not a list")  # noqa: TRY004 as json's own error
+    return tables
+
+
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:
     for part in path[:-1]:
         inner = values.setdefault(part, {})
@@ -134,6 +147,9 @@ def _lines(
     from_environment: Mapping[str, Any],
 ) -> list[Problem]:
     path = tuple(part for part in details["loc"] if isinstance(part, str))
+    entry = next((place for place, part in enumerate(details["loc"]) if isinstance(part, int)), None)
+    if entry is not None and path[:entry] in keys and keys[path[:entry]].is_list_of_tables:
+        return _lines_of_entry(details, entry, from_environment)
     name = ".".join(path)
     kind = details["type"]
     if kind == "extra_forbidden":
@@ -145,6 +161,23 @@ def _lines(
         return right.splitlines() if kind == "value_error" else [f"{name}: {right}"]
     origin = f" ({variable(path)})" if _has(from_environment, path) else ""
     return [f"{name} = {toml_value(details['input'])}{origin}: {right}"]
+
+
+def _lines_of_entry(details: ErrorDetails, place: int, from_environment: Mapping[str, Any]) -> list[Problem]:
+    """The problem of one table of a list: which one, which key of it; a header's value may be a secret."""
+    path = tuple(str(part) for part in details["loc"][:place])
+    inner = tuple(str(part) for part in details["loc"][place + 1 :])
+    name = ".".join((f"{'.'.join(path)}[{details['loc'][place]}]", *inner))
+    origin = f" ({variable(path)})" if _has(from_environment, path) else ""
+    if details["type"] == "extra_forbidden":
+        return [f"{name}{origin}: unknown key"]
+    if details["type"] == "missing":
+        return [f"{name}{origin}: missing; an entry of {'.'.join(path)} needs it"]
+    said = f" = {toml_value(details['input'])}" if inner and inner[0] not in _SECRET else ""
+    return [f"{name}{said}{origin}: {line}" for line in _what_is_right(details).splitlines()]
+
+
+_SECRET = ("headers", "url")
 
 
 def _has(values: Mapping[str, Any], path: tuple[str, ...]) -> bool:

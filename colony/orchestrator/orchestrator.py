@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 
@@ -26,7 +26,7 @@ from colony.orchestrator.asking import Asker, Asking, AskSettings
 from colony.orchestrator.names import merged_names
 from colony.orchestrator.paging import Paging, Window, window_of
 from colony.outcome import one_line
-from colony.question import Answer, NamesAnswer, Question, TraceAnswer
+from colony.question import Answer, NamesAnswer, Portion, Question, TraceAnswer, without
 from colony.registry.agents import Known
 from colony.registry.registry import Registry
 from colony.trace.whole import Gaps, trace_of
@@ -51,6 +51,14 @@ class OrchestratorSettings:
     cache_bytes: int = 64 << 20
 
 
+class Elsewhere(Protocol):
+    """Who keeps spans longer than agents do."""
+
+    async def trace(self, trace_id: str, timeout_seconds: float) -> Portion:
+        """Its spans of a trace; raises nothing."""
+        ...
+
+
 class AgentQueryOrchestrator:
     """Answers questions from many agents. Every method takes the caller's time in seconds and answers within it."""
 
@@ -67,6 +75,7 @@ class AgentQueryOrchestrator:
         self._clock = clock
         self._instruments = instruments
         self._cache: Cache[Any] = Cache(settings.cache_bytes, settings.cache_seconds, tasks, instruments)
+        self.elsewhere: Elsewhere | None = None
 
     async def find(self, question: Question, timeout_seconds: float) -> Answer:
         """One page of rows.
@@ -105,7 +114,8 @@ class AgentQueryOrchestrator:
             asking = self._asker.asking(timeout_seconds)
             answer = await self._traced(wanted, asking)
             size = sum(node.span.ByteSize() for node in answer.trace.nodes)
-            return self._counted("Trace", asking, answer, size)
+            counted = self._counted("Trace", asking, answer, size)
+            return counted if not answer.missing else replace(counted, may_stay=False)
 
         answer: TraceAnswer = await self._within(("Trace", wanted, caller), make, timeout_seconds)
         return answer
@@ -151,15 +161,31 @@ class AgentQueryOrchestrator:
             await self._registry.refresh()
         agents, now = self._registry.agents, self._clock.now_ns()
         fetching = _Fetching(trace_id, asking)
-        await asking.each(agents, fetching.fetch)
+        portion = await self._with_elsewhere(trace_id, asking, asking.each(agents, fetching.fetch))
         answered = {outcome.agent for outcome in asking.outcomes if outcome.has_answered}
         warnings = await self._unlisted(agents, fetching.sent, asking)
         horizons = {k.name: k.inventory.since_ns for k in agents if k.inventory and k.name in answered}
-        gaps = Gaps(now, tuple(o.agent for o in asking.outcomes if not o.has_answered), fetching.is_cut, horizons)
+        outcomes, sent, is_cut = asking.outcomes, fetching.sent, fetching.is_cut
+        if portion is not None:
+            added = without(portion.rows, sent)
+            warnings += _told_of(portion, len(sent), len(added))
+            horizons = {} if portion.rows else horizons  # it keeps what agents do not any more
+            outcomes, sent, is_cut = (*outcomes, portion.outcome), [*sent, *added], is_cut or portion.is_cut
+        gaps = Gaps(now, tuple(o.agent for o in outcomes if not o.has_answered), is_cut, horizons)
         offsets = {known.name: known.shift_ns for known in agents}
-        made = partial(trace_of, trace_id, fetching.sent, gaps, offsets)
-        trace = await asyncio.to_thread(made) if len(fetching.sent) > _MANY_SPANS else made()
-        return TraceAnswer(trace, asking.outcomes, now, tuple(warnings))
+        made = partial(trace_of, trace_id, sent, gaps, offsets)
+        trace = await asyncio.to_thread(made) if len(sent) > _MANY_SPANS else made()
+        return TraceAnswer(trace, outcomes, now, tuple(warnings))
+
+    async def _with_elsewhere(self, trace_id: str, asking: Asking, agents: Awaitable[object]) -> Portion | None:
+        """Ask agents and whoever else keeps traces at the same time."""
+        if self.elsewhere is None:
+            await agents
+            return None
+        async with asyncio.TaskGroup() as tasks:
+            other = tasks.create_task(self.elsewhere.trace(trace_id, max(0.1, asking.deadline - time.monotonic())))
+            await agents
+        return other.result()
 
     async def _unlisted(self, agents: Iterable[Known], sent: Iterable[Sent], asking: Asking) -> list[str]:
         """Agents that answered for services that they do not list, asked again: their spans are shown, and this is said."""
@@ -178,6 +204,15 @@ class AgentQueryOrchestrator:
             for known in suspects
             for service in sorted(_unknown(known, services[known.name]))[:3]
         ]
+
+
+def _told_of(portion: Portion, from_agents: int, added: int) -> list[str]:
+    """Which spans came from where."""
+    if not portion.rows:
+        return list(portion.notes)
+    both = len(portion.rows) - added
+    told = f"{from_agents} spans came from agents, {added} only from {portion.outcome.agent}, which no agent scrubbed"
+    return [f"{told}; {both} that both have are shown as agents sent them" if both else told, *portion.notes]
 
 
 def _unknown(known: Known, services: set[str]) -> set[str]:

@@ -13,6 +13,7 @@ from mcp.server.mcpserver.exceptions import UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool as SdkTool
 from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
+from mcp_types import Tool as ListedTool
 from pydantic import PrivateAttr
 
 from colony import __version__
@@ -21,7 +22,8 @@ from colony.answer.told import OUTPUT_SCHEMA, Told, tokens_of
 from colony.answer.words import fit, one_line
 from colony.errors import ColonyError
 from colony.instruments import Instruments
-from colony.server.instructions import INSTRUCTIONS
+from colony.server.foreign import ForeignTools
+from colony.server.instructions import instructions_with
 from colony.tools import TOOLS
 from colony.tools.arguments import checked, schema_of
 from colony.tools.tool import Surroundings, Tool
@@ -29,6 +31,8 @@ from colony.tools.tool import Surroundings, Tool
 _LONGEST_REFUSAL_BYTES = 2000
 _PROGRESS_SECONDS = 0.5
 _LIST_TTL_MS = 3_600_000
+_CHANGING_TTL_MS = 60_000
+"""Of a list with other people's tools in it."""
 
 _READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
@@ -119,27 +123,48 @@ async def _tick(context: Context[Any, Any]) -> None:
 
 
 class ColonyServer(MCPServer[Any]):
-    """The SDK's server; a tool that does not exist is refused with the one that was meant."""
+    """The SDK's server, other people's tools behind the colony's; one that does not exist is refused with what was meant."""
+
+    foreign: ForeignTools | None = None
+
+    async def list_tools(self) -> list[ListedTool]:
+        """The colony's own, then those of upstreams."""
+        return [*await super().list_tools(), *(self.foreign.list_tools() if self.foreign else ())]
+
+    def _tool_input_schema(self, name: str) -> dict[str, Any] | None:
+        offered = self.foreign.find(name) if self.foreign else None
+        return offered.tool.input_schema if offered else super()._tool_input_schema(name)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool by name."""
+        offered = self.foreign.find(name) if self.foreign else None
+        if self.foreign and offered:
+            return await self.foreign.call(offered, arguments)
         known = [tool.name for tool in await self.list_tools()]
         if name not in known:
+            why = self.foreign.why_missing(name) if self.foreign else ""
+            if why:
+                return _refused(f"no tool {one_line(name, 80)!r} now: {why}")
             return _refused(f"no tool {one_line(name, 80)!r}; {did_you_mean(name, known)}")
         return await super().call_tool(name, arguments, context)
 
 
 def mcp_server(here: Surroundings, instruments: Instruments, tools: Sequence[Tool] = TOOLS) -> ColonyServer:
     """A server with the colony's tools, not yet spoken to."""
-    listed = CacheHint(ttl_ms=_LIST_TTL_MS, scope="public")
-    return ColonyServer(
+    upstreams = here.desk.upstreams
+    listed = CacheHint(ttl_ms=_CHANGING_TTL_MS if upstreams else _LIST_TTL_MS, scope="public")
+    server = ColonyServer(
         "coral-colony",
         title="Coral colony",
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=instructions_with([upstream.name for upstream in upstreams.each] if upstreams else []),
         tools=[ColonyTool.of(tool, here, instruments) for tool in tools],
         log_level="WARNING",
         cache_hints={"tools/list": listed, "server/discover": listed},
     )
+    if upstreams:
+        server.foreign = ForeignTools(upstreams, here, instruments)
+        server.foreign.announced_by(server)
+    return server

@@ -90,12 +90,17 @@ def page_of(here: Surroundings, wanted: Wanted, answer: Answer, cursor: str = ""
 
 def horizon(here: Surroundings, answer: Answer) -> str:
     """Since when the agents that were asked keep spans, when that is later than the window begins."""
-    if answer.start_ns is None:
+    since = since_ns(here, answer)
+    if since is None or answer.start_ns is None or since <= answer.start_ns:
         return ""
+    return f"some agents keep nothing before {time_text(since)}"
+
+
+def since_ns(here: Surroundings, answer: Answer) -> int | None:
+    """Since when all the agents that were asked keep what they get; None when nobody said."""
     asked = {outcome.agent for outcome in answer.outcomes}
     known = [agent.inventory.since_ns for agent in here.desk.agents if agent.name in asked and agent.inventory]
-    since = max(known, default=answer.start_ns)
-    return f"some agents keep nothing before {time_text(since)}" if since > answer.start_ns else ""
+    return max(known, default=None)
 
 
 def unknown_service(here: Surroundings, service: str) -> str:

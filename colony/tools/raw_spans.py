@@ -10,12 +10,14 @@ from typing import Annotated, Literal
 from coral.agent.v1 import telemetry_query_pb2 as api
 from pydantic import Field
 
+from colony.answer.older import share_of, with_older
 from colony.answer.rows import Page, tell_spans
 from colony.answer.told import Told
+from colony.answer.words import time_text
 from colony.errors import InvalidQuestion
 from colony.merge import Sent
 from colony.outcome import Outcome
-from colony.question import Answer, Question
+from colony.question import Answer, Question, without
 from colony.signals import SPANS
 from colony.tools.arguments import (
     Arguments,
@@ -29,7 +31,7 @@ from colony.tools.arguments import (
     service_of,
     window_ns,
 )
-from colony.tools.paging import Wanted, near_operations, page_of, paged, question_of, unknown_service
+from colony.tools.paging import Wanted, near_operations, page_of, paged, question_of, since_ns, unknown_service
 from colony.tools.tool import CALLER, Place, Surroundings, Tool
 
 _SCANNED = 200
@@ -81,18 +83,78 @@ def _what(asked: RawSpans) -> str:
 
 
 async def _answer(here: Surroundings, asked: RawSpans) -> Told:
+    """Agents' spans, and behind them in a block of their own those that only an upstream can still have."""
+    if here.desk.history is None or asked.also_service:
+        return await _from_agents(here, asked, [], is_alone=True)
+    pages: list[Page] = []
+    room = here.answer_tokens - share_of(here.answer_tokens)
+    told = await _from_agents(replace(here, answer_tokens=room), asked, pages, is_alone=False)
+    window = _older_window(here, asked, pages[-1].answer if pages else None)
+    portion = await here.desk.older(request_of(asked), *window, asked.limit) if window else None
+    if window is None or portion is None:
+        return told
+    if pages:
+        portion = replace(portion, rows=without(portion.rows, pages[-1].answer.rows))
+    if not told.rows and not portion.rows and portion.outcome.has_answered:
+        await _refuse_unknown(here, asked, told)
+    return with_older(told, portion, _of_window(asked, window), share_of(here.answer_tokens))
+
+
+def _older_window(here: Surroundings, asked: RawSpans, answer: Answer | None) -> tuple[int | None, int | None] | None:
+    """What agents may not have: all of it when one is missing or none has a row, else what lies before they keep anything.
+
+    Of the newest only behind agents' last page, of others only beside the first.
+    """
+    now = here.clock.now_ns()
+    start, end = (now - window_ns(asked.time_range), now) if answer is None else (answer.start_ns, answer.end_ns)
+    if asked.trace_id:
+        return None if asked.cursor else (None, None)
+    if answer is None:
+        return start, end
+    if (answer.cursor and asked.order == "newest") or (asked.cursor and asked.order != "newest"):
+        return None
+    if answer.missing or not (answer.rows or asked.cursor):
+        return start, end
+    since = since_ns(here, answer)
+    if start is None or since is None or since <= start:
+        return None
+    return start, since if end is None else min(since, end)
+
+
+def _of_window(asked: RawSpans, window: tuple[int | None, int | None]) -> str:
+    if asked.trace_id:
+        return "spans of the trace that no agent has"
+    start, end = (time_text(at) if at is not None else "now" for at in window)
+    return f"spans from {start} to {end}"
+
+
+async def _from_agents(here: Surroundings, asked: RawSpans, pages: list[Page], *, is_alone: bool) -> Told:
+    def tell(page: Page, tokens: int) -> Told:
+        pages.append(page)
+        return tell_spans(page, tokens)
+
     last_ns = None if asked.trace_id else window_ns(asked.time_range)
     wanted = Wanted(SPANS, request_of(asked), last_ns, asked.limit, asked.cursor, _what(asked), "span")
-    told = await (_with_another(here, wanted, asked) if asked.also_service else paged(here, wanted, tell_spans))
+    told = await (_with_another(here, wanted, asked) if asked.also_service else paged(here, wanted, tell))
+    if is_alone:
+        await _refuse_unknown(here, asked, told)
+    return told
+
+
+async def _refuse_unknown(here: Surroundings, asked: RawSpans, told: Told) -> None:
+    """Refuse an answer without rows of something that nobody has.
+
+    Raises:
+        InvalidQuestion: proposes the names that are near.
+    """
     if told.rows or told.structured.get("missing_count"):
-        return told
+        return
     service = service_of(asked.service_name)
     reasons = [unknown_service(here, service), unknown_service(here, asked.also_service)]
     if asked.operation_name and not any(reasons):
         reasons.append(await near_operations(here, service, asked.operation_name))
     for reason in filter(None, reasons):
         raise InvalidQuestion(reason)
-    return told
 
 
 async def _with_another(here: Surroundings, wanted: Wanted, asked: RawSpans) -> Told:

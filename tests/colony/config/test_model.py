@@ -114,3 +114,45 @@ def test_the_sample_file_holds_every_key_with_its_default():
 
 def test_the_reference_lists_every_key_as_the_model_has_it():
     assert "\n" + reference_table(Config()) in (REPOSITORY / "docs/colony.md").read_text()
+
+
+UPSTREAM_PROBLEMS = [
+    ('name = "Tempo"\nurl = "http://x"', 'upstream[0].name = "Tempo": write up to 24 of a-z'),
+    ('name = "a"', "upstream[0]: write url or command, one of them"),
+    ('name = "a"\nurl = "ftp://x"', "upstream[0].url: write a URL, like https://tempo.example.com"),
+    ('name = "a"\nurl = "http://me:secret@x"', "upstream[0].url: write it without user and password"),
+    ('name = "a"\nurl = "http://x"\ndatasource = "d"', 'upstream[0]: datasource is for kind = "grafana"'),
+    ('name = "a"\ncommand = ["x"]\nbearer_token_env = "T"', "upstream[0]: a command has no headers and no token"),
+    ('name = "a"\nurl = "http://x"\nheaders = {Host = "secret"}', "upstream[0].headers.Host.[key]: write the name of a header"),
+    (
+        'name = "a"\nurl = "http://x"\nheaders = {A = "secret\\u0001"}',
+        "upstream[0].headers.A: write a text of ASCII characters",
+    ),
+    ('name = "a"\nurl = "http://x"\ndeadline = "1"', 'upstream[0].deadline = "1"'),
+    ('name = "a"\nurl = "http://x"\n[[upstream]]\nname = "a"\nurl = "http://y"', 'upstream: two are named "a"'),
+    ('name = "a"\nurl = "http://x"\nsecret_token = "secret"', "upstream[0].secret_token: unknown key"),
+]
+
+
+@pytest.mark.parametrize(("table", "said"), UPSTREAM_PROBLEMS)
+def test_a_table_of_an_upstream_is_refused_by_its_place_and_shows_no_secret(table: str, said: str):
+    message = refusal(f"[[upstream]]\n{table}\n")
+
+    assert said in message
+    assert "\n" not in message
+    assert '= "secret' not in message.replace("secret_token", "")
+
+
+def test_upstreams_come_from_the_file_or_from_the_environment_as_json_and_check_hides_headers():
+    file = written(
+        '[[upstream]]\nname = "tempo"\nkind = "tempo"\nurl = "http://x"\nheaders = {X-Scope-OrgID = "acme", B = "env:B"}\n'
+    )
+    config = Config.load(file, {})
+
+    (upstream,) = config.upstream
+    assert (upstream.name, upstream.kind, str(upstream.deadline), upstream.max_in_flight) == ("tempo", "tempo", "10s", 8)
+    assert upstream.headers["X-Scope-OrgID"].said == "acme"
+    assert 'headers = {X-Scope-OrgID = "***", B = "env:B"}' in effective_toml(config)
+    environ = {"CORAL_COLONY__UPSTREAM": '[{"name": "other", "url": "http://y"}]'}
+    assert [one.name for one in Config.load(file, environ).upstream] == ["other"]
+    assert "not a list of tables" in refusal("", {"CORAL_COLONY__UPSTREAM": "tempo"})
