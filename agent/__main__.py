@@ -20,6 +20,7 @@ from agent.cli.options import ConfigOption
 from agent.cli.welcome import welcome
 from agent.config.model import Config
 from agent.log import set_up_logging
+from agent.notify import Systemd
 
 if TYPE_CHECKING:
     from agent.app import Listening
@@ -56,13 +57,22 @@ async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
     from agent.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that the other commands save
     from agent.reload import Reload  # noqa: PLC0415 as above
 
-    stop = asyncio.Event()
+    stop, systemd = asyncio.Event(), Systemd(os.environ)
     loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        systemd.stopping()
+        stop.set()
+
+    def announce(listening: Listening) -> None:
+        _announce(config, listening)
+        systemd.ready()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, leave)
     reload = Reload(load)
     loop.add_signal_handler(signal.SIGHUP, reload.asked.set)
-    await run_house(config, stop, lambda listening: _announce(config, listening), reload=reload)
+    await run_house(config, stop, announce, reload=reload, alive=systemd.alive)
 
 
 def _announce(config: Config, listening: Listening) -> None:

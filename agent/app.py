@@ -71,6 +71,7 @@ async def run(
     ready: Callable[[Listening], None],
     clock: Clock | None = None,
     reload: Reload | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> None:
     """Open the house from the store outward; close it from the doors inward when ``stop`` is set.
 
@@ -83,24 +84,23 @@ async def run(
     with open_store(store_settings(config), clock, instruments) as (store, recent):
         scrubbers = _scrubbers(config)
         async with AsyncExitStack() as house:
-            flusher = await house.enter_async_context(flushing(store))
+            enter = house.enter_async_context
+            flusher = await enter(flushing(store))
             decoders = _decoders(config, services, scrubbers, instruments)
-            writer = await house.enter_async_context(_writing(config, store, decoders, recent, instruments))
-            await house.enter_async_context(retiring(store, flusher, instruments))
-            await house.enter_async_context(watching(store))
-            reader = await house.enter_async_context(reading(store, config.query.max_concurrent))
+            writer = await enter(_writing(config, store, decoders, recent, instruments))
+            await enter(retiring(store, flusher, instruments))
+            await enter(watching(store))
+            reader = await enter(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
-            query, local = await house.enter_async_context(_answering(config, service, clock, instruments))
+            query, local = await enter(_answering(config, service, clock, instruments))
             threads = {"writer": writer.thread, "flusher": flusher.thread}
             health = Health(threads, writer.stuck_seconds, [store.reason, lambda: expired(instruments, clock)])
-            await house.enter_async_context(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
-            await house.enter_async_context(living(health, instruments))
-            admin = await house.enter_async_context(
-                serving_admin(config.admin.endpoint, instruments, health.fault, health.dead)
-            )
+            await enter(reloading(reload, partial(_apply, services, service, scrubbers), instruments))
+            await enter(living(health, instruments, alive))
+            admin = await enter(serving_admin(config.admin.endpoint, instruments, health.fault, health.dead))
             receiver = _receiver(config, writer, instruments)
-            otlp_grpc = await house.enter_async_context(_receiving_grpc(config, receiver, clock, instruments))
-            otlp_http = await house.enter_async_context(_receiving_http(config, receiver, clock, instruments))
+            otlp_grpc = await enter(_receiving_grpc(config, receiver, clock, instruments))
+            otlp_http = await enter(_receiving_http(config, receiver, clock, instruments))
             health.is_open = True
             ready(Listening(otlp_grpc, otlp_http, query, admin, local))
             await stop.wait()
@@ -243,7 +243,10 @@ def _decoders(
 
         def decode_scrubbed(exports: Sequence[Export], now_ns: int) -> Decoded:
             scrubber = scrubbers[signal]  # SIGHUP brings another
-            count = lambda: instruments.count_scrub_hits(signal, scrubber.take_tally())  # noqa: E731
+
+            def count() -> None:
+                instruments.count_scrub_hits(signal, scrubber.take_tally())
+
             return scrubbing(decoder.decode, scrubber, count)(exports, now_ns)
 
         return decode_scrubbed

@@ -52,8 +52,10 @@ class Health:
 
 
 @asynccontextmanager
-async def living(health: Health, instruments: Instruments) -> AsyncIterator[None]:
+async def living(health: Health, instruments: Instruments, alive: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
     """Show readiness as an instrument, asked anew at each scrape; end the process when a thread has ended: nothing else helps.
+
+    ``alive`` is called each second in which ``/livez`` would be 200.
 
     Raises:
         Broken: one has.
@@ -67,6 +69,8 @@ async def living(health: Health, instruments: Instruments) -> AsyncIterator[None
                 raise Broken(
                     f"the {ended[0]} has stopped; the agent ends, and what was acknowledged is on disk: start it again"
                 )
+            if health.dead() is None:
+                alive()
             await asyncio.sleep(1)
 
     async with asyncio.TaskGroup() as tasks:

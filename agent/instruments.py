@@ -5,7 +5,8 @@ Labels are bounded: no service names, no peer-supplied text. ``docs/operations.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -52,12 +53,14 @@ class Instruments:
             ["signal", *labels],
             registry=self.registry,
         )
+        _begin(self.refused_requests, Signal, ("grpc", "http"), ("queue_full", "store_unavailable"))
         self.skewed_records = Counter(
             "coral_agent_receiver_skewed_records",
             "records kept whose time is over a minute ahead of their arrival, or over an hour behind it",
             ["signal", "direction"],
             registry=self.registry,
         )
+        _begin(self.skewed_records, Signal, ("ahead", "behind"))
         self.requests_duplicate = Counter(
             "coral_agent_requests_duplicate",
             "requests that came again within two minutes and got their first answer",
@@ -74,6 +77,7 @@ class Instruments:
         self.queue_bytes = Gauge("coral_agent_queue_bytes", "bytes waiting to be committed", registry=self.registry)
         self.store_rows = Gauge("coral_agent_store_rows", "rows kept", ["signal"], registry=self.registry)
         self.store_bytes = Gauge("coral_agent_store_bytes", "bytes on disk, journals included", registry=self.registry)
+        self.store_max_bytes = Gauge("coral_agent_store_max_bytes", "the disk budget, store.max_bytes", registry=self.registry)
         self.store_oldest_seconds = Gauge(
             "coral_agent_store_oldest_seconds", "age of the oldest segment", registry=self.registry
         )
@@ -94,18 +98,21 @@ class Instruments:
             ["kind"],
             registry=self.registry,
         )
+        _begin(self.store_faults, ("journal", "files", "database", "reserve", "directory"))
         self.store_lost_rows = Counter(
             "coral_agent_store_lost_rows",
             "rows that were kept and went with files that were damaged or removed",
             ["signal"],
             registry=self.registry,
         )
+        _begin(self.store_lost_rows, Signal)
         self.clock_jumps = Counter(
             "coral_agent_clock_jumps",
             "steps of the machine's clock by more than a second",
             ["direction"],
             registry=self.registry,
         )
+        _begin(self.clock_jumps, ("forward", "back"))
         self.ready = Gauge("coral_agent_ready", "1 while /readyz is 200", registry=self.registry)
         self.config_reload_failures = Counter(
             "coral_agent_config_reload_failures", "SIGHUPs that changed nothing", registry=self.registry
@@ -139,3 +146,9 @@ class Instruments:
             ["endpoint"],
             registry=self.registry,
         )
+
+
+def _begin(counter: Counter, *labels: Iterable[str]) -> None:
+    """With a series at 0 for each combination: ``increase`` does not see a series that begins at 1."""
+    for values in itertools.product(*labels):
+        counter.labels(*values)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +39,28 @@ class Ended:
     stop_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An agent that is of no checkout: how it is started, and its whole environment."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str]
+
+
 class Agent:
     """``python -m agent run`` on one core, with free ports and everything else at its default."""
 
-    def __init__(self, directory: Path, core: int, settings: Mapping[str, str], checkout: Path = REPOSITORY) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        core: int,
+        settings: Mapping[str, str],
+        checkout: Path = REPOSITORY,
+        installed: Installed | None = None,
+    ) -> None:
         """Start it and wait until it listens; ``settings`` are environment names without their prefix.
+
+        It is ``installed``'s, when that is given, and else the checkout's.
 
         Raises:
             RuntimeError: it does not come up; its log is in the message.
@@ -52,17 +69,16 @@ class Agent:
         self._log = directory.with_suffix(".log")
         ports = {f"CORAL_AGENT__{door}__ENDPOINT": "127.0.0.1:0" for door in _DOORS}
         asked = {f"CORAL_AGENT__{name}": value for name, value in settings.items()}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CORAL_AGENT")}
+        program = installed or Installed(
+            [sys.executable, "-m", "agent"], os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'proto'}"}
+        )
+        inherited = {name: value for name, value in program.environ.items() if not name.startswith("CORAL_AGENT")}
         began = time.monotonic()
         with pinned(core), self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--data-dir", str(directory)],
+                [*program.command, "run", "--data-dir", str(directory)],
                 cwd=checkout,
-                env=inherited
-                | {"PYTHONPATH": f"{checkout}:{checkout / 'proto'}"}
-                | ports
-                | {"CORAL_AGENT__LOG__FORMAT": "json"}
-                | asked,
+                env=inherited | ports | {"CORAL_AGENT__LOG__FORMAT": "json"} | asked,
                 stderr=log,
                 stdout=log,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from colony import __version__, errors
 from colony.cli.commands import REFUSED, ConfigOption, commands, fail, leaves, loaded
 from colony.config.model import Config
 from colony.log import set_up_logging
+from colony.notify import Systemd
 
 if TYPE_CHECKING:
     from colony.app import Listening
@@ -47,15 +49,24 @@ async def _until_signalled(config: Config, *, stdio: bool) -> None:
     from colony.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that other commands save
     from colony.app import run_stdio  # noqa: PLC0415 likewise
 
-    stop = asyncio.Event()
+    stop, systemd = asyncio.Event(), Systemd(os.environ)
     loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        systemd.stopping()
+        stop.set()
+
+    def announce(listening: Listening) -> None:
+        _announce(config, listening)
+        systemd.ready()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, leave)
     loop.add_signal_handler(signal.SIGHUP, lambda: _log.warning("SIGHUP: this release reloads nothing; restart it instead"))
     if stdio:
         await run_stdio(config, stop)
     else:
-        await run_house(config, stop, lambda listening: _announce(config, listening))
+        await run_house(config, stop, announce)
 
 
 def _announce(config: Config, listening: Listening) -> None:

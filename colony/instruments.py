@@ -5,6 +5,9 @@ Labels are bounded: no agent, no service, no text of a peer. ``docs/colony.md`` 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -45,6 +48,7 @@ class Instruments:
             ["source"],
             registry=self.registry,
         )
+        _begin(self.discovery_failures, ("dns", "file"))
         self.tls_not_after_seconds = Gauge(
             "coral_colony_tls_not_after_seconds",
             "when the certificate shown to agents expires, in seconds since 1970",
@@ -67,6 +71,7 @@ class Instruments:
             ["kind"],
             registry=self.registry,
         )
+        _begin(self.cache_hits, ("kept", "shared"))
         self.cache_bytes = Gauge("coral_colony_cache_bytes", "what cached answers hold", registry=self.registry)
 
     def _open_summaries(self) -> None:
@@ -128,3 +133,9 @@ class Instruments:
         self.upstream_reconnects = Counter(
             "coral_colony_upstream_reconnects", "attempts to connect again", ["upstream"], registry=self.registry
         )
+
+
+def _begin(counter: Counter, *labels: Iterable[str]) -> None:
+    """With a series at 0 for each combination: ``increase`` does not see a series that begins at 1."""
+    for values in itertools.product(*labels):
+        counter.labels(*values)

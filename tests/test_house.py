@@ -53,6 +53,14 @@ def test_no_file_and_no_class_has_a_name_that_says_nothing(path):
     assert not {path.stem, *words} & BANNED
 
 
+_UNEXPLAINED = re.compile(r"# (?:noqa(?:: [A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)*)?|type: ignore(?:\[[a-z, -]+\])?)\s*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", ALL, ids=relative)
+def test_what_a_checker_is_told_to_pass_over_has_its_reason_on_the_line(path):
+    assert not _UNEXPLAINED.findall(path.read_text())
+
+
 ROOMS = [
     *(f"agent/{room}" for room in ("cli", "config", "decode", "query", "receive", "scrub", "store")),
     *(

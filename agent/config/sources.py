@@ -27,14 +27,22 @@ def find_file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The configuration file: the one given, the environment's, the first that exists, or none.
 
     Raises:
-        ConfigError: a file that was named does not exist.
+        ConfigError: a file that was named does not exist; whether one exists cannot be seen.
     """
     for name, said in ((given, "--config"), (environ.get(FILE_VARIABLE), FILE_VARIABLE)):
         if name:
-            if not Path(name).is_file():
+            if not _exists(Path(name)):
                 raise errors.ConfigError(f'{said} = "{name}": no such file; write the path of a TOML file')
             return Path(name)
-    return next((place for place in _PLACES if place.is_file()), None)
+    return next((place for place in _PLACES if _exists(place)), None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        told = f"{path.absolute()}: {error.strerror}; name a file that can be read with --config, or go to another directory"
+        raise errors.ConfigError(told) from error
 
 
 def read_file(path: Path | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def connections_within(limits: ConnectionLimits, handshakes: Handshakes | None =
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
-        _loop: Any = None,  # noqa: ANN401
+        _loop: Any = None,  # noqa: ANN401 uvicorn passes it by position, unused
     ) -> asyncio.Protocol:
         inner = _Connection(limits, config, server_state, app_state)
         return inner if handshakes is None else handshakes.before(inner, lambda: len(server_state.connections))

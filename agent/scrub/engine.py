@@ -28,7 +28,7 @@ HINTS = _options("LATIN1", MEMORY_BYTES)
 
 Span = tuple[int, int]
 _ANYWHERE = re2._Anchor.UNANCHORED  # noqa: SLF001 - see Search
-_AT_THE_START = re2._Anchor.ANCHOR_START  # noqa: SLF001
+_AT_THE_START = re2._Anchor.ANCHOR_START  # noqa: SLF001 - as above
 
 
 class Search:

@@ -147,7 +147,7 @@ class Recovery:
         if segment.blocks.exists():
             segment.note(segment.blocks)
         if self._now_ns - segment.closes_ns <= WINDOW_NS:
-            requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608
+            requests = self._connection.sql(f"SELECT * FROM {segment.alias}.requests").to_arrow_table()  # noqa: S608 ours
             self.recent.load(requests, self._now_ns)
 
     def _let_go(self, segment: Segment) -> None:

@@ -65,6 +65,7 @@ def show(store: Store, instruments: Instruments) -> None:
     """Set the gauges of what is kept."""
     segments = store.segments
     instruments.store_bytes.set(store.used_bytes())
+    instruments.store_max_bytes.set(store.settings.max_bytes)
     for signal in Signal:
         instruments.store_rows.labels(signal).set(sum(segment.part(signal).bounds.rows for segment in segments))
     for state in State:

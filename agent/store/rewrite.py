@@ -63,7 +63,7 @@ def _arrivals(connection: duckdb.DuckDBPyConnection, segment: Segment, signal: S
     found = [int(batch.column("arrival")[place].as_py()) for batch in part.tail for place in (0, -1)]
     if segment.attached and part.flushed_below:
         table = f"{segment.alias}.{schema.TABLE_NAMES[signal]}"
-        ((least, most),) = connection.execute(f"SELECT min(arrival), max(arrival) FROM {table}").fetchall()  # noqa: S608
+        ((least, most),) = connection.execute(f"SELECT min(arrival), max(arrival) FROM {table}").fetchall()  # noqa: S608 ours
         found += [number for number in (least, most) if number is not None]
     return (min(found), max(found) + 1) if found else (0, 0)
 
@@ -167,10 +167,10 @@ def _side_tables(connection: duckdb.DuckDBPyConnection, old: Segment, new: Segme
     tables = [pa.Table.from_batches([row]) for value, row in old.origins.items() if value in used]
     requests = [pa.Table.from_batches(old.requests)] if old.requests else []
     if old.attached:
-        in_file = connection.sql(f"SELECT * FROM {old.alias}.origins").to_arrow_table().cast(schema.ORIGINS)  # noqa: S608
+        in_file = connection.sql(f"SELECT * FROM {old.alias}.origins").to_arrow_table().cast(schema.ORIGINS)  # noqa: S608 ours
         missing = pa.array(sorted(used - old.origins.keys()), pa.uint64())
         tables.append(in_file.filter(pc.is_in(in_file.column("hash"), missing)))
-        requests.append(connection.sql(f"SELECT * FROM {old.alias}.requests").to_arrow_table())  # noqa: S608
+        requests.append(connection.sql(f"SELECT * FROM {old.alias}.requests").to_arrow_table())  # noqa: S608 ours
     if tables:
         database.insert_new_origins(connection, new, pa.concat_tables(tables))
     if requests:

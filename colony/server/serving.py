@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
@@ -112,6 +113,10 @@ async def speak(server: MCPServer[Any]) -> None:
 
 async def _lines() -> AsyncIterator[str]:
     """Lines of standard input, read by the event loop, so that a signal need not wait for one."""
+    if not _can_be_waited_for(sys.stdin):
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8", "replace")
+        return
     reader = asyncio.StreamReader(limit=4 * _MAX_REQUEST_BYTES)
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -120,3 +125,13 @@ async def _lines() -> AsyncIterator[str]:
             yield line.decode("utf-8", "replace")
     finally:
         transport.close()
+
+
+def _can_be_waited_for(file: TextIO) -> bool:
+    """Whether an event loop can watch it: not a file, nor /dev/null, over which libuv ends the process."""
+    with selectors.DefaultSelector() as selector:
+        try:
+            selector.register(file, selectors.EVENT_READ)
+        except OSError:
+            return False
+    return True

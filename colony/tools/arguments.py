@@ -82,7 +82,7 @@ def schema_of(model: type[Arguments]) -> dict[str, Any]:
     return schema
 
 
-def _bare(value: Any) -> Any:  # noqa: ANN401 JSON
+def _bare(value: Any) -> Any:  # noqa: ANN401 any JSON
     if isinstance(value, list):
         return [_bare(one) for one in value]
     if not isinstance(value, dict):

@@ -31,7 +31,7 @@ class Listening:
     query: str = "127.0.0.1:4319"
     admin: str = "127.0.0.1:4320"
 
-async def run(config, stop, ready=None, reload=None):
+async def run(config, stop, ready=None, reload=None, alive=None):
     {body}
 
 house = types.ModuleType("agent.app")

@@ -9,6 +9,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["quantity.py", "clock.py", "cli/text.py"])
+@pytest.mark.parametrize("name", ["quantity.py", "clock.py", "notify.py", "cli/text.py"])
 def test_what_is_written_twice_is_the_same(name: str):
     assert (ROOT / "colony" / name).read_text() == (ROOT / "agent" / name).read_text(), f"copy agent/{name}"

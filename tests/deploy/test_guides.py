@@ -1,4 +1,4 @@
-"""What the guides tell people to type exists: files, targets of make, commands and their options."""
+"""Files and options that the guides name exist: what stands in the text and is not typed as a whole."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ import sys
 import pytest
 
 from tests.deploy.tools import ROOT, run
+from tests.deploy.typed import GUIDES, commands
 
-GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
-_FENCED = re.compile(r"^```(?:sh|bash)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_CODE = re.compile(r"`([^`\n]+)`")
 _DEPLOYMENT = "deploy/coral"
 """As kubectl names a Deployment."""
-
-
-def lines(text: str) -> list[str]:
-    """What stands in code: the lines of blocks without a language, and words in backquotes."""
-    blocks = [line for block in _FENCED.findall(text) for line in block.splitlines()]
-    return [line.split("  #")[0].removeprefix("$ ").strip() for line in blocks] + _CODE.findall(_FENCED.sub("", text))
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
@@ -30,28 +22,19 @@ def test_a_file_that_a_guide_names_is_there(guide):
         assert path == _DEPLOYMENT or (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_a_target_of_make_that_a_guide_names_is_there(guide):
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for line in lines(guide.read_text()):
-        if match := re.match(r"make ((?:[a-z]+ ?)+)$", line):
-            assert set(match[1].split()) <= targets, line
-
-
 @functools.cache
 def help_of(program: str, command: str) -> str:
     module = {"coral-agent": "agent", "coral-colony": "colony"}[program]
     return run(sys.executable, "-m", module, *([command] if command else []), "--help")
 
 
-def typed() -> list[str]:
-    """Each command of ours that a guide gives, once."""
-    found = {line for guide in GUIDES for line in lines(guide.read_text())}
-    commands = {match[0] for line in found if (match := re.search(r"(?<![\w-])coral-(agent|colony) [a-z-].*$", line))}
-    return sorted(line for line in commands if not re.search(r"=|\.service", line.split()[1]))
+def of_ours() -> list[str]:
+    """Each command of ours that a guide gives, once: also inside of another's, like kubectl exec."""
+    lines = {line for guide in GUIDES for line in commands(guide)}
+    return sorted({match[0] for line in lines if (match := re.search(r"(?<![\w:-])coral-(agent|colony) [a-z-].*$", line))})
 
 
-@pytest.mark.parametrize("line", typed())
+@pytest.mark.parametrize("line", of_ours())
 def test_a_command_of_ours_and_its_options_exist(line):
     program, first, *rest = re.split(r"[\s|;,]+", line.replace("[", " ").replace("]", " "))
     command = "" if first.startswith("-") else first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,11 @@ def test_no_script_of_another_pod_can_ask_an_agent_without_a_certificate(certifi
         for _, config, _ in configured(overlay, certificates):
             if isinstance(config, AgentConfig):
                 assert config.query.tls is not None or config.query.endpoint.is_local
+
+
+@pytest.mark.parametrize("path", sorted(KUBERNETES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(KUBERNETES)))
+def test_each_amount_has_its_reason_on_the_line_above(path):
+    lines = path.read_text().splitlines()
+    for above, line in itertools.pairwise(lines):
+        if re.match(r"\s+(cpu|memory|ephemeral-storage|sizeLimit): ", line):
+            assert above.lstrip().startswith("# "), line

@@ -11,9 +11,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from agent.instruments import Instruments as AgentInstruments
-from agent.quantity import ByteSize
 from colony.instruments import Instruments as ColonyInstruments
-from tests.deploy.tools import KUBERNETES, ROOT, program, run
+from tests.deploy.tools import ROOT, program, run
 from tests.test_documents import anchors
 
 RULES = ROOT / "deploy/prometheus/coral.rules.yaml"
@@ -21,7 +20,7 @@ TESTS = sorted((ROOT / "deploy/prometheus").glob("*.test.yaml"))
 DASHBOARDS = sorted((ROOT / "deploy/grafana").glob("*.json"))
 GROUPS = yaml.safe_load(RULES.read_text())["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"] if "alert" in rule}
-FOREIGN = {"up", "kube_pod_container_status_ready", "kube_pod_init_container_status_ready"}
+FOREIGN = {"up"}
 PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"}
 _NAME = re.compile(r"\b[a-z][a-z0-9_:]*(?=[{\[])|\b(?:coral|process|kube)[a-z0-9_:]+|\bup\b")
 _TEXT = re.compile(r'"[^"]*"|\{\{.*?\}\}')
@@ -106,10 +105,3 @@ def test_a_dashboard_can_be_imported_anywhere():
         assert [variable["name"] for variable in board["templating"]["list"]] == ["datasource", "instance"]
         assert {panel["datasource"]["uid"] for panel in board["panels"]} == {"${datasource}"}
         assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-
-
-def test_the_disk_budget_in_the_rules_is_the_one_that_is_deployed():
-    (rule,) = [rule for group in GROUPS for rule in group["rules"] if rule.get("record") == "coral:agent_store_budget:bytes"]
-    deployed = re.search(r'max_bytes = "(\w+)"', (KUBERNETES / "agent/agent.toml").read_text())
-    assert deployed
-    assert rule["expr"] == f"vector({ByteSize.of(deployed[1]).bytes})"

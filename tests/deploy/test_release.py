@@ -14,7 +14,7 @@ from pathlib import Path
 
 import colony
 from agent import __version__
-from tests.deploy.conftest import Release
+from tests.deploy.release import Release
 from tests.deploy.tools import KUBERNETES, ROOT, run, tool
 from tests.flow.programs import DOORS, free_ports
 
@@ -35,6 +35,7 @@ def started(command: list[str], environ: dict[str, str], directory: Path) -> Ite
                     break
             else:
                 raise AssertionError(f"it did not start: {''.join(said)}")
+            alarm.cancel()
             yield process
         finally:
             alarm.cancel()

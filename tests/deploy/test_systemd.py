@@ -55,3 +55,12 @@ def test_it_writes_to_its_state_directory_alone_and_starts_its_own_program(path)
     assert service["ProtectSystem"] == "strict"
     assert "ReadWritePaths" not in service
     assert int(service["TimeoutStopSec"]) >= 30
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_systemd_waits_for_the_open_doors_and_watches_who_sends_beats(path):
+    """The programs' side: tests/flow/test_notify.py. The agent's beats come each second, the colony sends none."""
+    service = path.read_text()
+    assert "\nType=notify\n" in service
+    assert ("\nWatchdogSec=30\n" in service) == (path.stem == "coral-agent")
+    assert "AF_UNIX" in service.partition("RestrictAddressFamilies=")[2].partition("\n")[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,13 @@ def test_it_ends_when_it_is_told_to_and_when_its_input_ends(ends):
             assert await process.wait() == 0
 
     in_town(body)
+
+
+def test_input_that_no_event_loop_can_watch_ends_it_too(tmp_path):
+    """A file, and /dev/null: libuv would end the process by SIGABRT."""
+    (tmp_path / "asked").write_text('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+    for name in ("/dev/null", str(tmp_path / "asked")):
+        with Path(name).open("rb") as asked:
+            command, environ = [sys.executable, *COMMAND], environ_of("127.0.0.1:1")
+            done = subprocess.run(command, cwd=ROOT, env=environ, stdin=asked, capture_output=True, timeout=30, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), name

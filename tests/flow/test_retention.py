@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from coral.agent.v1 import telemetry_query_pb2 as api
+
 from tests.flow.house import SetClock, eventually, house, ids, in_house
 from tests.telemetry import START, attributes, request, span
 
@@ -21,7 +23,10 @@ def test_a_record_is_visible_for_its_time_and_gone_after_it_with_its_files(tmp_p
 
     async def body():
         async with house(tmp_path, clock, **SHORT) as agent:
-            shown = lambda: agent.spans(**SINCE)  # noqa: E731
+
+            async def shown() -> api.QuerySpansResponse:
+                return await agent.spans(**SINCE)
+
             await agent.export(request(span(1)))
             first = files(tmp_path)
             clock.advance(2.0)

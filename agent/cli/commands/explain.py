@@ -74,14 +74,14 @@ def _explained(document: bytes, config: Config) -> list[Finding]:
     Raises:
         MalformedExport, ConfigError: it is no OTLP JSON; a rule cannot be.
     """
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest  # noqa: PLC0415 as below
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest  # noqa: PLC0415
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # noqa: PLC0415
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest  # noqa: PLC0415 slow
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest  # noqa: PLC0415 slow
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # noqa: PLC0415 slow
 
     from agent.decode.json import protobuf_of_json  # noqa: PLC0415 Arrow and RE2 take half a second that other commands save
-    from agent.scrub.explain import explained  # noqa: PLC0415
-    from agent.scrub.scrubber import Scrubber  # noqa: PLC0415
-    from agent.scrub.settings import LEAST_BYTES, key_file, settings_of  # noqa: PLC0415
+    from agent.scrub.explain import explained  # noqa: PLC0415 slow
+    from agent.scrub.scrubber import Scrubber  # noqa: PLC0415 slow
+    from agent.scrub.settings import LEAST_BYTES, key_file, settings_of  # noqa: PLC0415 slow
 
     kinds: dict[Signal, type[Message]] = {
         Signal.TRACES: ExportTraceServiceRequest,

@@ -233,7 +233,7 @@ def test_segments_that_cannot_hold_a_better_row_are_not_asked(tmp_path):
     asked: list[str] = []
 
     class Counting(Reading):
-        def select(self, source, statement):  # type: ignore[no-untyped-def]
+        def select(self, source, statement):  # type: ignore[no-untyped-def] # as its super
             asked.append(source.segment)
             return super().select(source, statement)
 

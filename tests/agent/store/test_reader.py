@@ -186,7 +186,7 @@ def test_an_answer_is_remembered_across_readings_when_its_segment_is_sealed_and_
         asked: list[str] = []
 
         class Watched(Reading):
-            def select(self, source, statement):  # type: ignore[no-untyped-def]
+            def select(self, source, statement):  # type: ignore[no-untyped-def] # as its super
                 asked.append(source.segment)
                 return super().select(source, statement)
 

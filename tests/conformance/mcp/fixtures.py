@@ -1,6 +1,6 @@
 """The tools, resources and prompts that the official conformance suite calls, on a server of the colony's own factory.
 
-Names, texts and schemas are the suite's: it looks for exactly these.
+Names, arguments, URIs, kinds of content, defaults and enumerations are what the suite asks for; everything that is said is ours.
 """
 
 from __future__ import annotations
@@ -8,9 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import struct
+import zlib
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import Prompt, UserMessage
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.shared.exceptions import MCPError
@@ -18,6 +22,7 @@ from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     Completion,
+    ContentBlock,
     EmbeddedResource,
     EmptyResult,
     ImageContent,
@@ -31,13 +36,19 @@ from mcp_types import (
 )
 from pydantic import BaseModel, Field
 
-_PNG = base64.b64encode(
-    bytes.fromhex(
-        "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf500f00038101"
-        "80cc26a1dc0000000049454e44ae426082"
-    )
-).decode()
-_WAV = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x44\xac\0\0\x88\x58\1\0\2\0\x10\0data\0\0\0\0").decode()
+_PIXEL = zlib.compress(b"\0\xff\xff\xff")
+_SILENCE = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36, b"WAVEfmt ", 16, 1, 1, 8000, 8000, 1, 8, b"data", 0)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """Part of a PNG file."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+_PNG = b"\x89PNG\r\n\x1a\n" + b"".join(
+    _chunk(*part) for part in ((b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)), (b"IDAT", _PIXEL), (b"IEND", b""))
+)
+"""One white pixel."""
 
 
 class Events(EventStore):
@@ -69,45 +80,42 @@ def text(words: str) -> TextContent:
 
 
 def _image() -> ImageContent:
-    return ImageContent(type="image", data=_PNG, mime_type="image/png")
+    return ImageContent(type="image", data=base64.b64encode(_PNG).decode(), mime_type="image/png")
 
 
 def _embedded(uri: str, words: str, mime_type: str = "text/plain") -> EmbeddedResource:
-    contents = TextResourceContents(uri=uri, mime_type=mime_type, text=words)
-    return EmbeddedResource(type="resource", resource=contents)
+    return EmbeddedResource(type="resource", resource=TextResourceContents(uri=uri, mime_type=mime_type, text=words))
 
 
 def add_contents(server: MCPServer[Any]) -> None:
-    """Tools that answer with each kind of content."""
-
-    @server.tool()
-    def test_simple_text() -> str:
-        return "This is a simple text response for testing."
-
-    @server.tool()
-    def test_image_content() -> list[ImageContent]:
-        return [_image()]
-
-    @server.tool()
-    def test_audio_content() -> list[AudioContent]:
-        return [AudioContent(type="audio", data=_WAV, mime_type="audio/wav")]
-
-    @server.tool()
-    def test_embedded_resource() -> list[EmbeddedResource]:
-        return [_embedded("test://embedded-resource", "This is an embedded resource content.")]
-
-    @server.tool()
-    def test_multiple_content_types() -> list[TextContent | ImageContent | EmbeddedResource]:
-        mixed = _embedded("test://mixed-content-resource", '{"test": "data", "value": 123}', "application/json")
-        return [text("Multiple content types test:"), _image(), mixed]
+    """Tools that answer with each kind of content, and one that fails."""
+    sound = AudioContent(type="audio", data=base64.b64encode(_SILENCE).decode(), mime_type="audio/wav")
+    note = _embedded("test://embedded-resource", "a resource inside an answer")
+    figures = _embedded("test://mixed-content-resource", json.dumps({"spans": 3}), "application/json")
+    answers: dict[str, list[ContentBlock]] = {
+        "test_simple_text": [text("plain words")],
+        "test_image_content": [_image()],
+        "test_audio_content": [sound],
+        "test_embedded_resource": [note],
+        "test_multiple_content_types": [text("words, a picture and a resource"), _image(), figures],
+    }
+    for name, content in answers.items():
+        server.add_tool(_answering(content), name)
 
     @server.tool()
     def test_error_handling() -> str:
-        raise RuntimeError("This tool intentionally returns an error for testing")
+        raise ToolError("this tool always fails")
 
     @server.tool()
-    def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})] = "<none>") -> str:
-        return f"region={region}"
+    def test_x_mcp_header(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})] = "nowhere") -> str:
+        return f"asked from {region}"
+
+
+def _answering(content: list[ContentBlock]) -> Callable[[], list[ContentBlock]]:
+    def answer() -> list[ContentBlock]:
+        return content
+
+    return answer
 
 
 def add_talking(server: MCPServer[Any]) -> None:  # noqa: C901 one small tool after another
@@ -115,29 +123,29 @@ def add_talking(server: MCPServer[Any]) -> None:  # noqa: C901 one small tool af
 
     @server.tool()
     async def test_tool_with_logging(ctx: Context[Any, Any]) -> str:
-        for words in ("Tool execution started", "Tool processing data", "Tool execution completed"):
-            await ctx.info(words)  # type: ignore[deprecated] # what is tested
+        for step in ("asking", "merging", "telling"):
+            await ctx.info(step)  # type: ignore[deprecated] # what is tested
             await asyncio.sleep(0.05)
-        return "Tool with logging executed successfully"
+        return "three things were logged"
 
     @server.tool()
     async def test_tool_with_progress(ctx: Context[Any, Any]) -> str:
-        for step in (0, 50, 100):
-            await ctx.report_progress(step, 100, f"Completed step {step} of 100")
+        for percent in (0, 50, 100):
+            await ctx.report_progress(percent, 100, f"{percent} % of the agents have answered")
             await asyncio.sleep(0.05)
-        return "done"
+        return "all have answered"
 
     @server.tool()
     async def test_reconnection(ctx: Context[Any, Any]) -> str:
         await ctx.close_sse_stream()
         await asyncio.sleep(0.2)
-        return "Reconnection test completed"
+        return "said after the stream was closed"
 
     @server.tool()
     async def test_sampling(prompt: str, ctx: Context[Any, Any]) -> str:
         asked = [SamplingMessage(role="user", content=text(prompt))]
         result = await ctx.session.create_message(asked, max_tokens=100, related_request_id=ctx.request_id)
-        return f"LLM response: {getattr(result.content, 'text', '')}"
+        return f"the model says: {getattr(result.content, 'text', '')}"
 
     @server.tool()
     async def test_missing_capability(ctx: Context[Any, Any]) -> str:
@@ -149,7 +157,7 @@ def add_talking(server: MCPServer[Any]) -> None:  # noqa: C901 one small tool af
 
 
 class _Answer(BaseModel):
-    response: str = Field("", description="User's response")
+    answer: str = Field("", description="what the user says")
 
 
 class _Defaults(BaseModel):
@@ -168,11 +176,11 @@ _THREE: Any = ["one", "two", "three"]
 
 
 class _Enums(BaseModel):
-    untitledSingle: str = Field(json_schema_extra={"enum": _THREE})  # noqa: N815 the suite's names
-    titledSingle: str = Field(json_schema_extra={"oneOf": _titled(*_THREE)})  # noqa: N815
-    untitledMulti: list[str] = Field(json_schema_extra={"items": {"type": "string", "enum": _THREE}})  # noqa: N815
-    titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": _titled(*_THREE)}})  # noqa: N815
-    legacyEnum: str = Field(json_schema_extra={"enum": _THREE, "enumNames": ["One", "Two", "Three"]})  # noqa: N815
+    untitledSingle: str = Field(json_schema_extra={"enum": _THREE})  # noqa: N815 the suite's name
+    titledSingle: str = Field(json_schema_extra={"oneOf": _titled(*_THREE)})  # noqa: N815 the suite's name
+    untitledMulti: list[str] = Field(json_schema_extra={"items": {"type": "string", "enum": _THREE}})  # noqa: N815 the suite's
+    titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": _titled(*_THREE)}})  # noqa: N815 the suite's name
+    legacyEnum: str = Field(json_schema_extra={"enum": _THREE, "enumNames": ["A", "B", "C"]})  # noqa: N815 the suite's name
 
 
 def add_eliciting(server: MCPServer[Any]) -> None:
@@ -180,71 +188,72 @@ def add_eliciting(server: MCPServer[Any]) -> None:
 
     async def asked(ctx: Context[Any, Any], message: str, schema: type[BaseModel]) -> str:
         result = await ctx.elicit(message, schema)
-        content = result.data.model_dump_json() if result.action == "accept" else "{}"
-        return f"action={result.action}, content={content}"
+        content = result.data.model_dump_json() if result.action == "accept" else "nothing"
+        return f"{result.action}: {content}"
 
     @server.tool()
     async def test_elicitation(message: str, ctx: Context[Any, Any]) -> str:
-        return f"User response: {await asked(ctx, message, _Answer)}"
+        return await asked(ctx, message, _Answer)
 
     @server.tool()
     async def test_elicitation_sep1034_defaults(ctx: Context[Any, Any]) -> str:
-        return f"Elicitation completed: {await asked(ctx, 'Please provide user information', _Defaults)}"
+        return await asked(ctx, "Who asks?", _Defaults)
 
     @server.tool()
     async def test_elicitation_sep1330_enums(ctx: Context[Any, Any]) -> str:
-        return f"Elicitation completed: {await asked(ctx, 'Please select values', _Enums)}"
+        return await asked(ctx, "Which of these?", _Enums)
 
 
-def add_resources(server: MCPServer[Any]) -> None:  # noqa: C901 one small tool after another
-    """Resources, prompts, and what announces that lists have changed."""
+def add_resources(server: MCPServer[Any]) -> None:
+    """Resources: text, bytes, by template, watched."""
 
     @server.resource("test://static-text", mime_type="text/plain")
     def static_text() -> str:
-        return "This is the content of the static text resource."
+        return "a resource of words"
 
     @server.resource("test://static-binary", mime_type="image/png")
     def static_binary() -> bytes:
-        return base64.b64decode(_PNG)
+        return _PNG
 
     @server.resource("test://template/{id}/data", mime_type="application/json")
     def template(id: str) -> str:  # noqa: A002 the template's own name
-        return json.dumps({"id": id, "templateTest": True, "data": f"Data for ID: {id}"})
+        return json.dumps({"id": id})
 
     @server.resource("test://watched-resource")
     def watched() -> str:
-        return "Watched resource content"
+        return "a resource that somebody watches"
+
+
+def add_prompts(server: MCPServer[Any]) -> None:
+    """Prompts with each kind of content, and what announces that lists have changed."""
 
     @server.prompt()
     def test_simple_prompt() -> list[UserMessage]:
-        return [UserMessage(text("This is a simple prompt for testing."))]
+        return [UserMessage(text("What is slow?"))]
 
     @server.prompt()
     def test_prompt_with_arguments(arg1: str, arg2: str) -> list[UserMessage]:
-        return [UserMessage(text(f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"))]
+        return [UserMessage(text(f"Which requests touched {arg1} and {arg2}?"))]
 
     @server.prompt()
     def test_prompt_with_embedded_resource(resourceUri: str) -> list[UserMessage]:  # noqa: N803 the suite's name
-        return [
-            UserMessage(_embedded(resourceUri, "Embedded resource content for testing.")),
-            UserMessage(text("Please process the embedded resource above.")),
-        ]
+        return [UserMessage(_embedded(resourceUri, "a trace")), UserMessage(text("Why did this fail?"))]
 
     @server.prompt()
     def test_prompt_with_image() -> list[UserMessage]:
-        return [UserMessage(_image()), UserMessage(text("Please analyze the image above."))]
+        return [UserMessage(_image()), UserMessage(text("What is to be seen?"))]
 
     @server.tool()
     async def test_trigger_tool_change(ctx: Context[Any, Any]) -> str:
         await ctx.notify_tools_changed()
-        return "tool list changed"
+        return "told that tools have changed"
 
     @server.tool()
     async def test_trigger_prompt_change(ctx: Context[Any, Any]) -> str:
-        server.add_prompt(Prompt.from_function(lambda: "", name="test_dynamic_prompt"))
-        server.remove_prompt("test_dynamic_prompt")
+        server.add_prompt(Prompt.from_function(lambda: "", name="comes_and_goes"))
+        server.remove_prompt("comes_and_goes")
         await ctx.notify_prompts_changed()
-        return "prompt list changed"
+        return "told that prompts have changed"
 
 
 def add_requests(server: MCPServer[Any]) -> None:

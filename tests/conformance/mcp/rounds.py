@@ -44,15 +44,15 @@ def add_single_rounds(server: MCPServer[Any]) -> None:  # noqa: C901 one small t
     async def test_input_required_result_elicitation(ctx: Asking) -> str | InputRequiredResult:
         given = ctx.input_responses
         if given and "user_name" in given:
-            return f"Hello, {_field(given, 'user_name', 'name')}!"
-        return InputRequiredResult(input_requests={"user_name": _form("What is your name?", "name")})
+            return f"asked by {_field(given, 'user_name', 'name')}"
+        return InputRequiredResult(input_requests={"user_name": _form("Who asks?", "name")})
 
     @server.tool()
     async def test_input_required_result_sampling(ctx: Asking) -> str | InputRequiredResult:
         given: Any = ctx.input_responses
         if given and "capital_question" in given:
-            return f"Model said: {getattr(given['capital_question'].content, 'text', '?')}"
-        return InputRequiredResult(input_requests={"capital_question": _sample("What is the capital of France?")})
+            return f"the model says: {getattr(given['capital_question'].content, 'text', '?')}"
+        return InputRequiredResult(input_requests={"capital_question": _sample("Which service is slow?")})
 
     @server.tool()
     async def test_input_required_result_list_roots(ctx: Asking) -> str | InputRequiredResult:
@@ -64,29 +64,29 @@ def add_single_rounds(server: MCPServer[Any]) -> None:  # noqa: C901 one small t
     @server.tool()
     async def test_input_required_result_multiple_inputs(ctx: Asking) -> str | InputRequiredResult:
         wanted: Any = {
-            "user_name": _form("What is your name?", "name"),
-            "greeting": _sample("Generate a greeting"),
+            "user_name": _form("Who asks?", "name"),
+            "greeting": _sample("Say what was found"),
             "client_roots": ListRootsRequest(),
         }
         if ctx.input_responses and wanted.keys() <= ctx.input_responses.keys():
-            return "All inputs received."
+            return "all three are here"
         return InputRequiredResult(input_requests=wanted, request_state="multiple")
 
     @server.tool()
     async def test_input_required_result_capabilities(ctx: Asking) -> InputRequiredResult:
         has, wanted = ctx.client_capabilities, {}
         if has is None or has.sampling is not None:
-            wanted["sample"] = _sample("Say hello")
+            wanted["sample"] = _sample("Say what was found")
         if has is None or has.elicitation is not None:
-            wanted["ask"] = _form("What is your name?", "name")  # type: ignore[assignment] # either request
+            wanted["ask"] = _form("Who asks?", "name")  # type: ignore[assignment] # either request
         return InputRequiredResult(input_requests=wanted, request_state="gated")  # type: ignore[arg-type] # as above
 
     @server.prompt()
     async def test_input_required_result_prompt(ctx: Asking) -> list[UserMessage] | InputRequiredResult:
         given = ctx.input_responses
         if given and "user_context" in given:
-            return [UserMessage(text(f"Use the following context: {_field(given, 'user_context', 'context')}"))]
-        return InputRequiredResult(input_requests={"user_context": _form("What context should it use?", "context")})
+            return [UserMessage(text(f"Bear in mind: {_field(given, 'user_context', 'context')}"))]
+        return InputRequiredResult(input_requests={"user_context": _form("What should be borne in mind?", "context")})
 
 
 def add_stateful_rounds(server: MCPServer[Any]) -> None:
@@ -95,14 +95,14 @@ def add_stateful_rounds(server: MCPServer[Any]) -> None:
     @server.tool()
     async def test_input_required_result_request_state(ctx: Asking) -> str | InputRequiredResult:
         if ctx.input_responses and "confirm" in ctx.input_responses and ctx.request_state == "nonce":
-            return "state-ok: confirmation received"
-        return InputRequiredResult(input_requests={"confirm": _form("Please confirm", "ok", "boolean")}, request_state="nonce")
+            return "it goes on"
+        return InputRequiredResult(input_requests={"confirm": _form("Shall it go on?", "ok", "boolean")}, request_state="nonce")
 
     @server.tool()
     async def test_input_required_result_tampered_state(ctx: Asking) -> str | InputRequiredResult:
         if ctx.request_state is not None:
-            return f"state-ok: {ctx.request_state}"
-        return InputRequiredResult(input_requests={"confirm": _form("Please confirm", "ok", "boolean")}, request_state="first")
+            return f"the state came back: {ctx.request_state}"
+        return InputRequiredResult(input_requests={"confirm": _form("Shall it go on?", "ok", "boolean")}, request_state="first")
 
     @server.tool()
     async def test_input_required_result_multi_round(ctx: Asking) -> str | InputRequiredResult:
@@ -110,37 +110,25 @@ def add_stateful_rounds(server: MCPServer[Any]) -> None:
         given = ctx.input_responses or {}
         if state["round"] == 1 and "step1" in given:
             second = json.dumps({"round": 2, "name": _field(given, "step1", "name")})
-            return InputRequiredResult(input_requests={"step2": _form("Step 2: your color?", "color")}, request_state=second)
+            return InputRequiredResult(input_requests={"step2": _form("And since when?", "since")}, request_state=second)
         if state["round"] == 2 and "step2" in given:
-            return f"{state['name']} likes {_field(given, 'step2', 'color')}."
+            return f"{state['name']} asks since {_field(given, 'step2', 'since')}"
         first = json.dumps({"round": 1})
-        return InputRequiredResult(input_requests={"step1": _form("Step 1: your name?", "name")}, request_state=first)
+        return InputRequiredResult(input_requests={"step1": _form("Who asks?", "name")}, request_state=first)
 
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
-    "$defs": {
-        "address": {
-            "$anchor": "addressDef",
-            "type": "object",
-            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
-        }
-    },
-    "properties": {
-        "name": {"type": "string"},
-        "address": {"$ref": "#/$defs/address"},
-        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
-        "phone": {"type": "string"},
-        "email": {"type": "string"},
-    },
-    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
-    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
-    "then": {"required": ["phone"]},
-    "else": {"required": ["email"]},
+    "$defs": {"address": {"$anchor": "endpoint", "type": "string", "pattern": "^[^:]+:[0-9]+$"}},
+    "properties": {"agent": {"$ref": "#/$defs/address"}, "trace": {"type": "string"}, "since": {"type": "string"}},
+    "allOf": [{"anyOf": [{"required": ["trace"]}, {"required": ["since"]}]}],
+    "if": {"required": ["trace"]},
+    "then": {"properties": {"since": False}},
+    "else": {"required": ["agent"]},
     "additionalProperties": False,
 }
-"""Every keyword of JSON Schema 2020-12 that the suite looks for."""
+"""A trace of any agent, or one agent's since a time: with every keyword of JSON Schema 2020-12 that the suite looks for."""
 
 
 def add_schema(server: MCPServer[Any]) -> None:

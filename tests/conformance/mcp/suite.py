@@ -76,9 +76,12 @@ async def everything(rooms: Rooms) -> AsyncIterator[str]:
     """The URL of a server of our factory with the suite's fixtures."""
     here = Surroundings(rooms.desk, rooms.clock)
     server = mcp_server(here, Instruments(CollectorRegistry()), ())
-    for add in (fixtures.add_contents, fixtures.add_talking, fixtures.add_eliciting, fixtures.add_resources):
-        add(server)
     for add in (
+        fixtures.add_contents,
+        fixtures.add_talking,
+        fixtures.add_eliciting,
+        fixtures.add_resources,
+        fixtures.add_prompts,
         fixtures.add_requests,
         rounds.add_single_rounds,
         rounds.add_stateful_rounds,
