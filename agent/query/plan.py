@@ -24,6 +24,12 @@ from agent.query.page import Position, Window
 from agent.scrub.scrubber import Scrubber
 from agent.services import OwnServices
 
+LEAST_ROOM = 16 << 20
+"""Bytes of rows held at once: ten times 1,000 ordinary rows. With less, a search by scrubbed values asks SQL too often."""
+
+REPLIES_HELD = 4
+"""Of ``max_reply_bytes``, what rows may take if that is more: a page of short attributes takes three times its reply."""
+
 MAX_ATTRIBUTE_FILTERS = 32
 MAX_SEVERITY = 24
 MAX_STEPS = 2000
@@ -60,7 +66,7 @@ class Plan:
     ``equal`` maps columns to wanted values, ``least`` to bounds from below and ``most`` from above, both inclusive.
     ``attributes`` holds for each filter the wire forms of which one must be there; ``text`` must be in the body. ``own`` are
     the services to which rows are limited (None: all). ``nothing`` is true when no scrubbed row can match. ``step_ns`` asks
-    for series instead of rows.
+    for series instead of rows. ``room`` is about how many bytes of rows may be held at once.
     """
 
     signal: Signal
@@ -81,6 +87,7 @@ class Plan:
     after: Position | None = None
     first_total: tuple[int, bool] | None = None
     step_ns: int = 0
+    room: int = LEAST_ROOM
     warnings: list[str] = field(default_factory=list)
 
 
@@ -182,6 +189,7 @@ class Planner:
             otlp=request.encoding == api.ENCODING_OTLP,
             after=token.position if token else after,
             first_total=token.total if token else None if after is None else UNCOUNTED,
+            room=max(LEAST_ROOM, REPLIES_HELD * self._limits.max_reply_bytes),
         )
         plan.limit = self._limit(request.limit, plan.warnings)
         if request.service_name:

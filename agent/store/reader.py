@@ -20,7 +20,7 @@ from agent.batch import Signal
 from agent.errors import DeadlinePassed, StoreUnavailable, TooLarge
 from agent.store.faults import is_fatal
 from agent.store.segment import Bounds
-from agent.store.shelf import Shelf
+from agent.store.shelf import Shelf, Taken
 from agent.store.statement import Source, Statement, Wanted
 from agent.store.store import Store, View
 
@@ -94,6 +94,14 @@ class Reading:
             DeadlinePassed: cancelled.
         """
         return self._shelf(segment, signal).rows(arrivals, names)
+
+    def cold_within(self, room: int, segment: str, signal: Signal, arrivals: Sequence[int]) -> Taken:
+        """All cold columns of rows, those of the first arrival first, as far as ``room`` bytes go (see ``Shelf.take``).
+
+        Raises:
+            DeadlinePassed: cancelled.
+        """
+        return self._shelf(segment, signal).take(arrivals, schema.COLD[signal], room)
 
     def among(self, source: Source, signal: Signal, wanted: Wanted) -> Source:
         """The source, limited to the rows that meet conditions on cold columns, as far as they can be read.

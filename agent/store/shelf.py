@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import bisect
-import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from agent.store.block import BlockDamaged, Extent, Piece
+from agent.store.block import BlockDamaged, Piece
 from agent.store.cold import Place, read_block
 from agent.store.pack import Numbers
 from agent.store.statement import Wanted
 from agent.store.store import View
+from agent.store.weight import weight
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Cold columns by arrival number, the bytes they take, and the arrivals left for want of room."""
+
+    rows: dict[int, tuple[Any, ...]]
+    left: set[int]
+    size: int
 
 
 class Shelf:
@@ -27,10 +38,12 @@ class Shelf:
         self._view = view
         self._check = check
         self._fd = -1
+        self._broken: set[int] = set()
         self.damaged = False
         cold = view.part.cold
         loose = () if cold.loose is None else (cold.loose,)
         self._pieces: tuple[Place | Piece, ...] = (*cold.written, *cold.waiting, *loose)
+        self._ends = [piece.extent.end for piece in self._pieces]
 
     def close(self) -> None:
         """Close the block file, if it was opened."""
@@ -40,17 +53,31 @@ class Shelf:
 
     def rows(self, arrivals: Sequence[int], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:
         """The named columns of these rows by arrival number, of those that can be read."""
+        return self.take(arrivals, names, sys.maxsize).rows
+
+    def take(self, arrivals: Sequence[int], names: Sequence[str], room: int) -> Taken:
+        """As ``rows``, the piece with the first arrival first, until the values take ``room`` bytes.
+
+        The piece that uses it up is read whole: it holds no more than one group of requests.
+        """
         found: dict[int, tuple[Any, ...]] = {}
-        for extent, wanted, read in self._by_piece(sorted(arrivals)):
-            piece = read()
+        left: set[int] = set()
+        size = 0
+        for number, wanted in self._by_piece(arrivals).items():
+            if size >= room:
+                left.update(wanted)
+                continue
+            piece = self._read(number)
             if piece is None:
                 continue
-            indices = [arrival - extent.first for arrival in wanted]
+            first = piece.extent.first
+            indices = [arrival - first for arrival in wanted]
             columns = [piece.values(name, indices) for name in names]
+            size += weight(piece.extent.signal, dict(zip(names, columns, strict=True)))
             found.update(zip(wanted, zip(*columns, strict=True), strict=True))
-        if len(found) < len(set(arrivals)):
+        if len(found) + len(left) < len(set(arrivals)):
             self._miss()
-        return found
+        return Taken(found, left, size)
 
     def arrivals(self, wanted: Wanted) -> Numbers:
         """The arrival numbers of the rows that meet the conditions, ascending, of those that can be read."""
@@ -66,24 +93,20 @@ class Shelf:
                 found.append(_matches(piece, wanted) + extent.first)
         return np.concatenate(found)
 
-    def _by_piece(self, arrivals: Sequence[int]) -> Iterator[tuple[Extent, Sequence[int], Callable[[], Piece | None]]]:
-        """The pieces that hold any of these rows: what they hold, which rows, and how to read it."""
-        ends = [piece.extent.end for piece in self._pieces]
-        at = 0
-        while at < len(arrivals):
-            number = bisect.bisect_right(ends, arrivals[at])
-            if number == len(ends):
-                return
-            behind = bisect.bisect_left(arrivals, ends[number], at)
-            extent = self._pieces[number].extent
-            wanted = arrivals[bisect.bisect_left(arrivals, extent.first, at, behind) : behind]
-            if wanted:
-                yield extent, wanted, functools.partial(self._read, number)
-            at = behind
+    def _by_piece(self, arrivals: Sequence[int]) -> dict[int, list[int]]:
+        """Which of these rows lie in which piece, by the piece's number, in the order of their first."""
+        found: dict[int, list[int]] = {}
+        for arrival in arrivals:
+            number = bisect.bisect_right(self._ends, arrival)
+            if number < len(self._ends) and arrival >= self._pieces[number].extent.first:
+                found.setdefault(number, []).append(arrival)
+        return found
 
     def _read(self, number: int) -> Piece | None:
         """A piece; None when it is damaged, or the segment was retired before this query opened its file."""
         self._check()
+        if number in self._broken:
+            return None
         piece = self._pieces[number]
         if not isinstance(piece, Place):
             return piece
@@ -92,6 +115,7 @@ class Shelf:
                 self._fd = os.open(self._view.segment.blocks, os.O_RDONLY | os.O_CLOEXEC)
             return read_block(self._fd, piece)
         except (OSError, BlockDamaged):
+            self._broken.add(number)
             self._miss()
             return None
 

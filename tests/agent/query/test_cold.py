@@ -161,7 +161,7 @@ def test_a_sealed_segment_without_a_trace_is_not_asked_for_it(tmp_path):
             flushed(store, seal=True)
         one = Watched(store)
         found = Search(plan(trace_id="02" * 16), LOGS, one, DEFAULT)
-        assert {source.segment for source in found._sources} == {store.segments[1].name}
+        assert {source.segment for source in found._fetch.sources} == {store.segments[1].name}
         one.close()
         assert [s.trace_id for s in answer(store, trace_id="02" * 16).spans] == ["02" * 16]
         assert set(one.asked) <= {store.segments[1].name}

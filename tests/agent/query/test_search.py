@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from agent.batch import Signal
 from agent.query import search
+from agent.query.fetch import Fetch
 from agent.query.search import Search
 from agent.query.spans import SPANS
 from agent.store.flusher import Flusher
@@ -242,9 +243,9 @@ def test_segments_that_cannot_hold_a_better_row_are_not_asked(tmp_path):
             keep(store, *(span(part * 10 + n) for n in range(10)))
             store.close_segment()
         one = Counting(store, store.connection.cursor())
-        found = Search(plan(**SINCE, limit=3, offset=0), SPANS, one, DEFAULT)._fetch(None, 4)
+        fetched = Fetch(plan(**SINCE), SPANS, one, DEFAULT).behind(None, 3, 1 << 20)
         one.close()
-        assert len(found) == 4
+        assert (len(fetched.rows), fetched.more) == (3, True)
         assert asked == [store.segments[-1].name]
         with reading(store) as whole:
             assert len(whole.sources(Signal.TRACES)) == 4

@@ -16,7 +16,7 @@ from agent.errors import DeadlinePassed
 from agent.store.block import Block, Loose, encode
 from agent.store.cold import Cold, Place, write_blocks
 from agent.store.segment import Bounds, Part, Segment
-from agent.store.shelf import Shelf
+from agent.store.shelf import Shelf, Taken
 from agent.store.statement import Wanted
 from agent.store.store import View
 from tests.agent.store.drawing import loose
@@ -191,3 +191,29 @@ def test_the_file_is_opened_once_and_closed(kept):
     shelf.close()
     shelf.close()
     assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 as above
+
+
+def test_with_little_room_the_piece_of_the_first_row_is_read_and_the_others_are_left(shelf):
+    asked = [1015, 1042, 1003, 1011, 1044]
+    taken = shelf.take(asked, ["body_text"], 1)
+    assert taken.rows == {arrival: (text(arrival),) for arrival in (1015, 1011)}
+    assert taken.left == {1042, 1003, 1044}
+    assert not shelf.damaged, "what is left is not lost"
+
+
+def test_pieces_are_read_in_the_order_of_the_rows_until_the_room_is_used_up(shelf):
+    asked = [1042, 1015, 1044, 1003]
+    one = shelf.take([1042, 1044], ["body_text", "attributes"], 1 << 20).size
+    taken = shelf.take(asked, ["body_text", "attributes"], one + 1)
+    assert (list(taken.rows), taken.left) == ([1042, 1044, 1015], {1003})
+    assert taken.size > one
+    assert shelf.take(asked, ["body_text"], 0) == Taken({}, set(asked), 0)
+
+
+def test_a_damaged_piece_takes_no_room(kept):
+    place = kept.places[0]
+    overwrite(kept.segment.blocks, place.offset + place.size - 3, lambda old: bytes(byte ^ 4 for byte in old))
+    shelf = kept.shelf()
+    taken = shelf.take([1003, 1015, 1042], ["body_text"], 1)
+    assert (list(taken.rows), taken.left, shelf.damaged) == ([1015], {1042}, True)
+    shelf.close()

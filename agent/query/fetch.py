@@ -1,0 +1,193 @@
+"""Fetching: the first rows behind a position over all segments, completed as far as the plan's room goes, scrubbed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from agent import schema
+from agent.query import sql
+from agent.query.conditions import wanted_of
+from agent.query.fields import Order
+from agent.query.page import Position
+from agent.query.plan import Plan
+from agent.query.rows import Origin, Row, Shape, origins_of, row_of
+from agent.scrub.scrubber import Scrubber
+from agent.store.reader import Reading, SegmentUnreadable
+from agent.store.segment import Bounds
+from agent.store.statement import Source, Statement
+
+ORIGINS_AT_ONCE = 64
+"""Origins read before it is looked how large they are: 32 MiB, of Resources and scopes of 256 KiB each."""
+
+MAX_REPEATS = 1000
+"""Rows of one key that are compared across a page's edge to show equal rows once."""
+
+Ask = Callable[[Source, Statement], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Scrubbed rows in order: of all that match up to ``end``, those that could be read.
+
+    ``size`` is about what they take in memory, in bytes. ``more`` says whether matches lie behind ``end``, which then is set.
+    """
+
+    rows: list[Row]
+    size: int
+    end: Position | None
+    more: bool
+
+
+class _Place(NamedTuple):
+    """One fetched row; places sort as they stand, and no two have key, arrival and segment in common."""
+
+    key: int
+    arrival: int
+    segment: str
+    cells: tuple[Any, ...]
+
+
+class Fetch:
+    """The rows of one plan in one reading; on a reader's thread. ``warnings`` grows by what could not be read."""
+
+    def __init__(self, plan: Plan, shape: Shape, reading: Reading, scrubber: Scrubber) -> None:
+        self._plan = plan
+        self._shape = shape
+        self._reading = reading
+        self._scrubber = scrubber
+        self._names = schema.HOT[plan.signal]
+        self._origin = self._names.index("origin")
+        self._wanted = wanted_of(plan)
+        self.warnings: list[str] = list(plan.warnings)
+        self.sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
+
+    def behind(self, after: Position | None, limit: int, room: int) -> Fetched:
+        """The first rows behind a position: at most ``limit``, and no more than ``room`` bytes and one block."""
+        best: list[_Place] = []
+        for source in self.sources:
+            if len(best) > limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
+                break  # sources are in order of their best row: none behind this one can hold a better row either
+            statement = partial(sql.page, self._plan, after=after, limit=limit + 1)
+            best = self._merge(best, source, self.select(source, statement), limit + 1)
+        places, rows, size = self._completed(best[:limit], room)
+        end = Position(places[-1].key, places[-1].arrival) if places else None
+        return Fetched(rows, size, end, more=len(places) < len(best))
+
+    def shown(self, after: Position) -> Iterator[list[Row]]:
+        """Rows of a position's key at or before it, no more at a time than the plan's room holds."""
+        places: list[_Place] = []
+        for source in self.sources:
+            statement = partial(sql.shown, self._plan, after=after, limit=MAX_REPEATS)
+            places = self._merge(places, source, self.select(source, statement), MAX_REPEATS)
+        while places:
+            completed, rows, _ = self._completed(places, self._plan.room)
+            yield rows
+            places = places[len(completed) :]
+
+    def select(self, source: Source, statement: Callable[[Source], Statement], ask: Ask | None = None) -> list[tuple[Any, ...]]:
+        """The rows of one statement among those that meet conditions on cold columns; none of an unreadable segment."""
+        if self._wanted is not None:
+            source = self._reading.among(source, self._plan.signal, self._wanted)
+        try:
+            return (ask or self._reading.select)(source, statement(source))
+        except SegmentUnreadable as fault:
+            self._unreadable(fault)
+            return []
+
+    def warn(self, warning: str) -> None:
+        """Say so once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def _overlapping(self, sources: Sequence[Source]) -> list[Source]:
+        """The sources that can hold a match, the one with the best row first."""
+        start, end = self._plan.window.start_ns, self._plan.window.end_ns
+        overlapping = [
+            source
+            for source in sources
+            if (start is None or source.bounds.max_time_ns >= start) and (end is None or source.bounds.min_time_ns < end)
+        ]
+        return sorted(overlapping, key=lambda source: self._rank(_best(self._plan.order, source.bounds)), reverse=True)
+
+    def _rank(self, key: int) -> int:
+        """A key such that higher comes first."""
+        return key if sql.descending(self._plan) else -key
+
+    def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
+        key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
+        places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
+        merged = sorted((*best, *places), reverse=sql.descending(self._plan))
+        return merged[:limit]
+
+    def _completed(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], list[Row], int]:
+        """As many of these places as ``room`` bytes hold, at least one; the rows there, in their order; their bytes."""
+        arrivals: dict[str, list[int]] = {}
+        for place in places:
+            arrivals.setdefault(place.segment, []).append(place.arrival)
+        cold: dict[int, tuple[Any, ...]] = {}
+        left: set[int] = set()
+        size = 0
+        for segment, wanted in arrivals.items():  # the first place's first, so that it is never among those left
+            taken = self._reading.cold_within(room - size, segment, self._plan.signal, wanted)
+            cold |= taken.rows
+            left |= taken.left
+            size += taken.size
+        if left:
+            places = list(itertools.takewhile(lambda place: place.arrival not in left, places))
+        count, origins, of_origins = self._origins(places, room)
+        names = (*self._names, *schema.COLD[self._plan.signal])
+        # A segment may have been retired since its rows were read; then they are gone.
+        known = (
+            row_of(names, (*place.cells, *cold[place.arrival]), origins)
+            for place in places[:count]
+            if place.cells[self._origin] in origins and place.arrival in cold
+        )
+        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins
+
+    def _origins(self, places: Sequence[_Place], room: int) -> tuple[int, dict[int, Origin], int]:
+        """How many of these places have their origins within ``room`` bytes; the origins by hash; their bytes."""
+        found: dict[int, Origin] = {}
+        count = size = 0
+        for some in _of_few_origins(places, self._origin):
+            hashes: dict[str, set[int]] = {}
+            for place in some:
+                hashes.setdefault(place.segment, set()).add(place.cells[self._origin])
+            for segment, wanted in hashes.items():
+                try:
+                    read = origins_of(self._reading.origins(segment, list(wanted - found.keys())))
+                except SegmentUnreadable as fault:
+                    self._unreadable(fault)
+                    continue
+                found |= read
+                size += sum(len(origin.resource or b"") + len(origin.scope or b"") for origin in read.values())
+            count += len(some)
+            if size >= room:
+                break
+        return count, found, size
+
+    def _unreadable(self, fault: SegmentUnreadable) -> None:
+        self.warn(f"segment {fault.segment} could not be read; its rows are missing from this answer")
+
+
+def _of_few_origins(places: Sequence[_Place], origin: int) -> Iterator[Sequence[_Place]]:
+    """The places in runs of no more than ``ORIGINS_AT_ONCE`` origins each."""
+    begin, known = 0, set[int]()
+    for at, place in enumerate(places):
+        known.add(place.cells[origin])
+        if len(known) > ORIGINS_AT_ONCE:
+            yield places[begin:at]
+            begin, known = at, {place.cells[origin]}
+    yield places[begin:]
+
+
+def _best(order: Order, bounds: Bounds) -> int:
+    """The key of the best row that a source with these bounds can hold."""
+    return {
+        Order.NEWEST: bounds.max_time_ns,
+        Order.OLDEST: bounds.min_time_ns,
+        Order.SLOWEST: bounds.max_duration_ns,
+    }[order]
