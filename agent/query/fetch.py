@@ -125,6 +125,25 @@ class Fetch:
 
     def _completed(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], list[Row], int]:
         """As many of these places as ``room`` bytes hold, at least one; the rows there, in their order; their bytes."""
+        held, cold, size = self._cold(places, room)
+        likely = len(cold) * room // max(size, 1)
+        if len(held) < min(likely, len(places)):
+            # The blocks read so far hold mostly rows from further down: of fewer places, all blocks have room.
+            del cold
+            held, cold, size = self._cold(places[:likely], room)
+        places = held
+        count, origins, of_origins = self._origins(places, room)
+        names = (*self._names, *schema.COLD[self._plan.signal])
+        # A segment may have been retired since its rows were read; then they are gone.
+        known = (
+            row_of(names, (*place.cells, *cold[place.arrival]), origins)
+            for place in places[:count]
+            if place.cells[self._origin] in origins and place.arrival in cold
+        )
+        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins
+
+    def _cold(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], dict[int, tuple[Any, ...]], int]:
+        """The first of these places, up to one left for want of room; cold columns by arrival; their bytes."""
         arrivals: dict[str, list[int]] = {}
         for place in places:
             arrivals.setdefault(place.segment, []).append(place.arrival)
@@ -136,17 +155,7 @@ class Fetch:
             cold |= taken.rows
             left |= taken.left
             size += taken.size
-        if left:
-            places = list(itertools.takewhile(lambda place: place.arrival not in left, places))
-        count, origins, of_origins = self._origins(places, room)
-        names = (*self._names, *schema.COLD[self._plan.signal])
-        # A segment may have been retired since its rows were read; then they are gone.
-        known = (
-            row_of(names, (*place.cells, *cold[place.arrival]), origins)
-            for place in places[:count]
-            if place.cells[self._origin] in origins and place.arrival in cold
-        )
-        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins
+        return list(itertools.takewhile(lambda place: place.arrival not in left, places)) if left else places, cold, size
 
     def _origins(self, places: Sequence[_Place], room: int) -> tuple[int, dict[int, Origin], int]:
         """How many of these places have their origins within ``room`` bytes; the origins by hash; their bytes."""

@@ -24,6 +24,6 @@ def test_an_element_weighs_its_bytes_and_its_object_for_every_row_that_has_it():
 
 @pytest.mark.parametrize("signal", list(Signal))
 def test_every_column_can_be_weighed_and_numbers_weigh_nothing(signal):
-    nothing = {name: [] for name in schema.TABLES[signal].names}
+    nothing: dict[str, list[object]] = {name: [] for name in schema.TABLES[signal].names}
     assert weight(signal, nothing) == 0
     assert weight(signal, {"flags": [1, 2], "arrival": [1]}) == 0
