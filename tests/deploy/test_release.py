@@ -80,7 +80,8 @@ def test_the_programs_say_their_version_and_check_a_configuration(release: Relea
 
 def test_the_agent_keeps_the_application_says_hello_and_the_commands_and_the_colony_answer(release: Release, tmp_path: Path):
     ports = free_ports(6)
-    agent, asks = doors("AGENT", DOORS, ports[:4]), {"CORAL_AGENT__QUERY__ENDPOINT": f"127.0.0.1:{ports[2]}"}
+    agent = doors("AGENT", DOORS, ports[:4]) | {"CORAL_AGENT__STORE__DIR": str(tmp_path / "store")}
+    asks = {"CORAL_AGENT__QUERY__ENDPOINT": f"127.0.0.1:{ports[2]}"}
     of_colony = doors("COLONY", ("MCP", "ADMIN"), ports[4:]) | {"CORAL_COLONY__AGENTS__STATIC": f"127.0.0.1:{ports[2]}"}
     with started([str(release.bin / "coral-agent"), "run"], agent, tmp_path) as process:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports[1]}"}
