@@ -57,8 +57,9 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
             return Page([], otlp, _last(plan, found, found.rows), found.has_more, warnings)
     rows: list[Row] = []
     messages: list[bytes] = []
-    for row in found.rows:
-        shown, message, size = row, *_measured(plan, shape, row)
+    flat = [None] * len(found.rows) if plan.otlp else shape.flat(found.rows)
+    for row, whole in zip(found.rows, flat, strict=True):
+        shown, message, size = row, whole, _size(shape, row, whole)
         if size > room and not rows:
             shown, message, size = _shortened(plan, shape, row, room)
             warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
@@ -80,11 +81,9 @@ def _last(plan: Plan, found: Found, rows: Sequence[Row]) -> Position | None:
     return Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
 
 
-def _measured(plan: Plan, shape: Shape, row: Row) -> tuple[bytes | None, int]:
-    """A row's flat message (None for OTLP) and the bytes that it takes."""
-    message = None if plan.otlp else shape.flat(row)
-    size = len(shape.otlp([row])) if message is None else len(message)
-    return message, size + FRAMING_BYTES
+def _size(shape: Shape, row: Row, message: bytes | None) -> int:
+    """The bytes that a row takes, flat or (without a message) as OTLP."""
+    return (len(shape.otlp([row])) if message is None else len(message)) + FRAMING_BYTES
 
 
 def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, bytes | None, int]:
@@ -93,7 +92,8 @@ def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, byte
     while True:
         target //= 2
         shown = shape.shorten(row, target)
-        message, size = _measured(plan, shape, shown)
+        message = None if plan.otlp else shape.flat([shown])[0]
+        size = _size(shape, shown, message)
         if size <= room or not target:
             return shown, message, size
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+import ptars
+import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -31,14 +33,31 @@ def _flat_attribute(wire: bytes) -> tuple[str, str]:
     return attribute.key, values.text_of(attribute.value)
 
 
-_remembered = lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)(_flat_attribute)
+Entry = TypeVar("Entry")
+
+
+class _Remembered(dict[bytes, Entry]):
+    """What was made of short attributes before; half of what ``lru_cache`` costs to ask."""
+
+    def __init__(self, make: Callable[[bytes], Entry]) -> None:
+        self._make = make
+
+    def __missing__(self, wire: bytes) -> Entry:
+        made = self._make(wire)
+        if len(wire) <= _LONGEST_KEPT:
+            if len(self) >= _FLAT_ATTRIBUTES_KEPT:
+                self.clear()
+            self[wire] = made
+        return made
+
+
+_texts = _Remembered(_flat_attribute)
 
 
 def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
     """Attributes by key in flat text; of duplicate keys the first counts."""
     result: dict[str, str] = {}
-    for wire in wires:
-        key, text = _remembered(wire) if len(wire) <= _LONGEST_KEPT else _flat_attribute(wire)
+    for key, text in map(_texts.__getitem__, wires):
         result.setdefault(key, text)
     return result
 
@@ -46,24 +65,19 @@ def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
 _KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A  # tags: of a KeyValue's fields, of an AnyValue's string
 
 
-def _short_pair(wire: bytes) -> tuple[str, bytes] | None:
+def _short_pair(wire: bytes) -> tuple[bytes, bytes] | None:
     """The key, and key and text as a map's entry, of a short string attribute: its own bytes but for the tag of its kind.
 
-    None for all others. Parsing and writing it again costs three times as much, and most attributes are such.
+    None for all others. Parsing and writing it again costs five times as much, and most attributes are such.
     """
     size = len(wire)
-    if not 6 <= size < 128 or wire[0] != _KEY or wire[1] > size - 6:
+    if not 6 <= size < 128 or wire[0] != _KEY or wire[1] > size - 6 or not wire.isascii():
         return None
     value = wire[1] + 2
-    head = wire[value : value + 4]
-    if head[0] != _VALUE or head[1] != size - value - 2 or head[2] != _STRING or head[3] != size - value - 4:
+    tag, value_size, kind, text_size = wire[value : value + 4]
+    if tag != _VALUE or value_size != size - value - 2 or kind != _STRING or text_size != size - value - 4:
         return None
-    try:
-        key = wire[2:value].decode()
-        wire[value + 4 :].decode()
-    except UnicodeDecodeError:
-        return None
-    return key, wire[: value + 1] + wire[value + 3 :]
+    return wire[2:value], wire[: value + 1] + wire[value + 3 :]
 
 
 class Entries:
@@ -72,29 +86,47 @@ class Entries:
     def __init__(self, field: int) -> None:
         self._field = field
         self._short = [values.length_delimited(field, bytes(length))[: -length or None] for length in range(128)]
-        self._remembered = lru_cache(maxsize=_FLAT_ATTRIBUTES_KEPT)(self._entry)
+        self._entries = _Remembered(self._entry)
 
-    def _entry(self, wire: bytes) -> tuple[str, bytes]:
+    def _entry(self, wire: bytes) -> tuple[bytes, bytes]:
         short = _short_pair(wire)
         if short is not None:
             key, pair = short
             return key, self._short[len(pair)] + pair
-        key, text = _flat_attribute(wire)
-        parts = (values.length_delimited(number, part.encode()) for number, part in ((1, key), (2, text)))
-        return key, values.length_delimited(self._field, b"".join(parts))
+        key, text = (part.encode() for part in _flat_attribute(wire))
+        return key, values.length_delimited(self._field, values.length_delimited(1, key) + values.length_delimited(2, text))
 
     def of(self, wires: Sequence[bytes]) -> bytes:
         """The entries of these KeyValues; of duplicate keys the first counts."""
-        if all(map(_LONGEST_KEPT.__ge__, map(len, wires))):
-            found = list(map(self._remembered, wires))
-        else:
-            found = [self._remembered(wire) if len(wire) <= _LONGEST_KEPT else self._entry(wire) for wire in wires]
+        found = list(map(self._entries.__getitem__, wires))
         entries = dict(found)
         if len(entries) < len(found):
             entries = {}
             for key, entry in found:
                 entries.setdefault(key, entry)
         return b"".join(entries.values())
+
+
+_POOL = ptars.HandlerPool([api.DESCRIPTOR])
+
+
+class OwnFields:
+    """Fields of many messages at once, in wire form: a quarter of what setting them one by one costs."""
+
+    def __init__(self, message: type[api.Span | api.LogRecord]) -> None:
+        self._handler = _POOL.get_for_message(message.DESCRIPTOR)
+        self._types = {column.name: column.type for column in self._handler.schema()}
+
+    def of(self, columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
+        """The messages with these fields; times are in nanoseconds, None leaves a time unset."""
+        arrays = [_column(self._types[name], cells) for name, cells in columns.items()]
+        messages = self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, names=list(columns)))
+        found: list[bytes] = messages.to_pylist()
+        return found
+
+
+def _column(kind: pa.DataType, cells: Sequence[Any]) -> pa.Array:
+    return pa.array(cells, pa.int64()).view(kind) if pa.types.is_timestamp(kind) else pa.array(cells, kind)
 
 
 def trace_id_bytes(row: Row) -> bytes:

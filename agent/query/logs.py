@@ -12,8 +12,8 @@ from otlp_columns import otlp_columns_pb2 as columns
 from agent import values
 from agent.query.flat import (
     Entries,
+    OwnFields,
     optional_trace_id_bytes,
-    set_time,
     shared_wire,
     span_id_bytes,
 )
@@ -38,29 +38,31 @@ def body_text(row: Row) -> str:
 
 
 _ATTRIBUTES = Entries(api.LogRecord.ATTRIBUTES_FIELD_NUMBER)
+_OWN = OwnFields(api.LogRecord)
+_SAME = {
+    name: name
+    for name in ("service_name", "severity_number", "severity_text", "level", "event_name", "flags", "dropped_attributes_count")
+} | {"position": "arrival"}
+"""Fields that show a column as it is."""
 
 
-def flat_log(row: Row) -> bytes:
-    """The flat LogRecord of a scrubbed row, in wire form: its own fields, then what it shares with others, made once."""
-    record = api.LogRecord(
-        service_name=row["service_name"],
-        severity_number=row["severity_number"],
-        severity_text=row["severity_text"],
-        level=row["level"],
-        body=body_text(row),
-        trace_id=optional_trace_id_bytes(row).hex(),
-        span_id=span_id_bytes(row["span_id"]).hex(),
-        event_name=row["event_name"],
-        flags=row["flags"],
-        dropped_attributes_count=row["dropped_attributes_count"],
-        position=row["arrival"],
+def flat_logs(rows: Sequence[Row]) -> list[bytes]:
+    """The flat LogRecords of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
+    own = _OWN.of(
+        {field: [row[column] for row in rows] for field, column in _SAME.items()}
+        | {
+            "body": [body_text(row) for row in rows],
+            "trace_id": [optional_trace_id_bytes(row).hex() for row in rows],
+            "span_id": [span_id_bytes(row["span_id"]).hex() for row in rows],
+            "time": [row["time_ns"] if row["time_source"] == TimeSource.RECORD else None for row in rows],
+            "arrival_time": [row["time_ns"] if row["time_source"] == TimeSource.ARRIVAL else None for row in rows],
+            "observed_time": [row["observed_time_ns"] or None for row in rows],
+        }
     )
-    if row["time_source"] == TimeSource.RECORD:
-        record.time.FromNanoseconds(row["time_ns"])
-    elif row["time_source"] == TimeSource.ARRIVAL:
-        record.arrival_time.FromNanoseconds(row["time_ns"])
-    set_time(record.observed_time, row["observed_time_ns"])
-    return b"".join((record.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.LogRecord)))
+    return [
+        b"".join((wire, _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.LogRecord)))
+        for wire, row in zip(own, rows, strict=True)
+    ]
 
 
 def _otlp_log(row: Row) -> columns.LogRecord:
@@ -109,7 +111,7 @@ LOGS = Shape(
         "body": lambda scrubber, wire: None if wire is None else scrubber.value(wire),
         "attributes": of_attributes,
     },
-    flat=flat_log,
+    flat=flat_logs,
     otlp=otlp_logs,
     shorten=_shorten,
     text=body_text,

@@ -155,7 +155,7 @@ POINTS = Shape(
         "negative": _of_buckets,
         "quantile_values": lambda _, wires: wires and [_numbers_only(ValueAtQuantile, wire) for wire in wires],
     },
-    flat=flat_point,
+    flat=lambda rows: [flat_point(row) for row in rows],
     otlp=otlp_points,
     shorten=lambda row, size: shortened(
         row,

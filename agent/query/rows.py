@@ -72,13 +72,13 @@ class Shape:
     """How the rows of one signal look outside.
 
     ``scrubbing`` names every column that can hold text or bytes of a sender, with what scrubs it (a test compares it with the
-    schema). ``flat`` makes the message of one row, in wire form, ``otlp`` the request's counterpart of many. ``shorten`` cuts
+    schema). ``flat`` makes the message of each row, in wire form, ``otlp`` the request's counterpart of all. ``shorten`` cuts
     a message that alone is larger than a reply may be to about that many bytes, ``text`` is what text search reads.
     ``repeats`` says whether equal rows are different records: two equal log lines are, two equal spans are one sent twice.
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
-    flat: Callable[[Row], bytes]
+    flat: Callable[[Sequence[Row]], list[bytes]]
     otlp: Callable[[Sequence[Row]], bytes]
     shorten: Callable[[Row, int], Row]
     text: Callable[[Row], str] = lambda _: ""

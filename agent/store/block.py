@@ -20,9 +20,10 @@ import xxhash
 
 from agent import schema
 from agent.batch import Signal
+from agent.store.buffers import Buffers
 from agent.store.grep import rows_with_text
 from agent.store.pack import Numbers, Packing, buffers_of, pack
-from agent.store.unpack import Attributes, Buffers, pick, unpack
+from agent.store.unpack import Attributes, pick, unpack
 
 BLOCK_ROWS = 2048
 """Of 512 rows a block takes 11 % more room and encoding twice the time; a row that is read alone unpacks its whole block."""

@@ -26,7 +26,11 @@ _SMALL = 64
 ENTRY = struct.Struct("<BBxxII")  # codec, width of an element in bytes (0: text), raw bytes, stored bytes
 _NOTHING = ENTRY.pack(0, 1, 0, 0)
 COUNT = struct.Struct("<I")
-PLAIN, _COMPRESSED = 0, 1
+PLAIN, COMPRESSED, FRAMED = 0, 1, 2
+
+FRAME_BYTES = 65_536
+"""Longer texts are compressed in frames of so many bytes, each before its stored size: 61 us for a value instead of 200 of a
+quarter mebibyte, for 1.4 % more room (of 32 KiB: 31 us, 4.6 %)."""
 
 _NARROW = ((1 << 8, np.dtype("u1")), (1 << 16, np.dtype("u2")), (1 << 32, np.dtype("u4")))
 
@@ -62,9 +66,10 @@ class Packing:
         size = len(raw)
         stored, codec = raw, PLAIN
         if size >= _SMALL:
-            compressed = ZSTD.compress(raw, asbytes=True)
+            framed = not width and size > FRAME_BYTES
+            compressed = _framed(raw) if framed else ZSTD.compress(raw, asbytes=True)
             if len(compressed) < size:
-                stored, codec = compressed, _COMPRESSED
+                stored, codec = compressed, FRAMED if framed else COMPRESSED
         self._entries.append(ENTRY.pack(codec, width, size, len(stored)))
         self._stored.append(bytes(stored))
 
@@ -100,6 +105,12 @@ class Packing:
     def joined(self) -> bytes:
         """All that was added, with a directory before it."""
         return b"".join([COUNT.pack(len(self._entries)), *self._entries, *self._stored])
+
+
+def _framed(raw: memoryview | bytes) -> bytes:
+    """The stored sizes of all frames, then the frames."""
+    frames = [ZSTD.compress(raw[at : at + FRAME_BYTES], asbytes=True) for at in range(0, len(raw), FRAME_BYTES)]
+    return b"".join((*(COUNT.pack(len(frame)) for frame in frames), *frames))
 
 
 def ends_of(values: pa.Array) -> Numbers:

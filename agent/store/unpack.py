@@ -4,68 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agent.store.pack import COUNT, ENTRY, PLAIN, ZSTD, Numbers, is_text
+from agent.store.buffers import Buffers, offsets
+from agent.store.pack import Numbers, is_text
 from agent.store.sieve import may_hold
 
-_OF_WIDTH = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
-
-
-class Buffers:
-    """The buffers of a block, unpacked when they are asked for."""
-
-    def __init__(self, body: memoryview) -> None:
-        (count,) = COUNT.unpack_from(body)
-        first = COUNT.size + count * ENTRY.size
-        self._entries = list(ENTRY.iter_unpack(body[COUNT.size : first]))
-        self._body = body
-        self._raw: dict[int, bytes] = {}
-        self._starts = [first]
-        for _, _, _, stored in self._entries:
-            self._starts.append(self._starts[-1] + stored)
-
-    def raw(self, at: int) -> bytes:
-        """One buffer's bytes; unpacked once."""
-        if at not in self._raw:
-            codec, _, size, _ = self._entries[at]
-            stored = self._body[self._starts[at] : self._starts[at + 1]]
-            plain = codec == PLAIN
-            self._raw[at] = bytes(stored) if plain else ZSTD.decompress(stored, decompressed_size=size, asbytes=True)
-        return self._raw[at]
-
-    def numbers(self, at: int, count: int, kind: Any = None) -> Numbers:  # noqa: ANN401 what numpy takes for a dtype
-        """``count`` numbers, as ``kind`` or as narrow as they were written."""
-        _, width, size, _ = self._entries[at]
-        if not size:
-            return np.zeros(count, kind or np.uint8)
-        as_wide = kind is not None and np.dtype(kind).itemsize == width
-        written: Any = np.dtype(kind) if as_wide else _OF_WIDTH[width]
-        values: Numbers = np.frombuffer(self.raw(at), written)
-        if len(values) == 1 and count != 1:
-            values = np.repeat(values, count)
-        return values if kind is None else values.astype(kind, copy=False)
-
-    def is_empty(self, at: int) -> bool:
-        """Whether all is 0 there."""
-        return not self._entries[at][2]
-
-    def texts(self, at: int, kind: pa.DataType, count: int) -> pa.Array:
-        """``count`` strings or bytes from the two buffers at ``at``."""
-        ends = offsets(self.numbers(at, count))
-        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(ends), pa.py_buffer(self.raw(at + 1))])
-
-
-def offsets(sizes: Numbers) -> Numbers:
-    """Arrow's offsets of lists or texts of these sizes."""
-    ends = np.zeros(len(sizes) + 1, np.int32)
-    np.cumsum(sizes, out=ends[1:])
-    return ends
 
 
 def unpack(buffers: Buffers, at: int, kind: pa.DataType, rows: int, *, attributes: bool) -> pa.Array:
@@ -94,66 +44,80 @@ class Attributes:
 
     def __init__(self, buffers: Buffers, at: int, rows: int) -> None:
         self._buffers = buffers
-        self._at = at
-        self._ends = offsets(buffers.numbers(at, rows))
-        self._codes = buffers.numbers(at + 1, int(self._ends[-1]))
-        self._counts = {at + 2: int(self._codes.max(initial=0)), at + 4: int(np.count_nonzero(self._codes == 0))}
+        self._rows = rows
+        self._sizes, self._all_codes, self._common, self._rare, self._sieve = at, at + 1, at + 2, at + 4, at + 6
+
+    @cached_property
+    def _ends(self) -> Numbers:
+        """Where among the codes each row's end."""
+        return offsets(self._buffers.numbers(self._sizes, self._rows))
+
+    @cached_property
+    def _codes(self) -> Numbers:
+        """Of every attribute of every row: 0 for a rare one, or one more than its place among the common ones."""
+        return self._buffers.numbers(self._all_codes, int(self._ends[-1]))
+
+    @cached_property
+    def _calls(self) -> Numbers:
+        """Where the rare ones are called for."""
+        return np.flatnonzero(self._codes == 0)
+
+    @cached_property
+    def _common_ends(self) -> Numbers:
+        return offsets(self._buffers.numbers(self._common, int(self._codes.max(initial=0))))
+
+    @cached_property
+    def _rare_ends(self) -> Numbers:
+        return offsets(self._buffers.numbers(self._rare, len(self._calls)))
 
     def having(self, wire: bytes) -> Numbers:
-        """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated."""
-        common = self._position(self._at + 2, wire)
+        """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated.
+
+        Most blocks have it not: then neither codes nor rare ones are unpacked.
+        """
+        raw = self._buffers.raw(self._common + 1)
+        common = _position(raw, self._common_ends, wire) if wire in raw else None
         if common is not None:
             places = np.flatnonzero(self._codes == common + 1)
-        elif may_hold(self._buffers.raw(self._at + 6), wire):
-            rare = self._position(self._at + 4, wire)
-            places = np.flatnonzero(self._codes == 0)[[] if rare is None else [rare]]
+        elif may_hold(self._buffers.raw(self._sieve), wire):
+            rare = _position(self._buffers.raw(self._rare + 1), self._rare_ends, wire)
+            places = self._calls[[] if rare is None else [rare]]
         else:
             return np.zeros(0, np.int64)
         return np.searchsorted(self._ends, places, side="right") - 1
 
-    def _position(self, at: int, wire: bytes) -> int | None:
-        """Which of the texts at ``at`` it is."""
-        raw = self._buffers.raw(at + 1)
-        place = raw.find(wire)
-        if place < 0:
-            return None
-        ends = self._text_ends(at)
-        while place >= 0:
-            number = int(np.searchsorted(ends, place + len(wire)))
-            if number and ends[number] == place + len(wire) and ends[number - 1] == place:
-                return number - 1
-            place = raw.find(wire, place + 1)
-        return None
-
-    def _text_ends(self, at: int) -> Numbers:
-        return offsets(self._buffers.numbers(at, self._counts[at]))
-
     def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
         """The KeyValues of these rows, in wire form."""
-        common, rare = (self._buffers.raw(self._at + number) for number in (3, 5))
-        common_ends, rare_ends = (self._text_ends(self._at + number) for number in (2, 4))
-        called = np.concatenate(([0], np.cumsum(self._codes == 0)))
         places = np.asarray(indices, np.intp)
-        lows, highs = self._ends[places], self._ends[places + 1]
-        known: dict[int, bytes] = {}
-        found = []
-        for low, high, first_rare, last_rare in zip(
-            lows.tolist(), highs.tolist(), called[lows].tolist(), called[highs].tolist(), strict=True
-        ):
-            ends = rare_ends[first_rare : last_rare + 1].tolist()
-            next_rare = 0
-            row = []
-            for code in self._codes[low:high].tolist():
-                if not code:
-                    row.append(rare[ends[next_rare] : ends[next_rare + 1]])
-                    next_rare += 1
-                    continue
-                wire = known.get(code)
-                if wire is None:
-                    wire = known[code] = common[common_ends[code - 1] : common_ends[code]]
-                row.append(wire)
-            found.append(row)
-        return found
+        lows = self._ends[places]
+        ends = offsets(self._ends[places + 1] - lows)
+        wanted = np.repeat(lows - ends[:-1], np.diff(ends)) + np.arange(ends[-1])
+        codes = self._codes[wanted]
+        known = {code: self._common_wire(code) for code in np.unique(codes).tolist()}
+        wires = list(map(known.__getitem__, codes.tolist()))
+        called = np.flatnonzero(codes == 0)
+        for at, wire in zip(called.tolist(), self._rare_wires(wanted[called]), strict=True):
+            wires[at] = wire
+        return [wires[low:high] for low, high in itertools.pairwise(ends.tolist())]
+
+    def _common_wire(self, code: int) -> bytes:
+        return self._buffers.raw(self._common + 1)[self._common_ends[code - 1] : self._common_ends[code]] if code else b""
+
+    def _rare_wires(self, calls: Numbers) -> list[bytes]:
+        """The rare ones that are called for at these places among the codes."""
+        numbers = np.searchsorted(self._calls, calls)
+        return self._buffers.parts(self._rare + 1, self._rare_ends[numbers].tolist(), self._rare_ends[numbers + 1].tolist())
+
+
+def _position(raw: bytes, ends: Numbers, wire: bytes) -> int | None:
+    """Which of the texts that lie side by side it is."""
+    place = raw.find(wire)
+    while place >= 0:
+        number = int(np.searchsorted(ends, place + len(wire)))
+        if number and ends[number] == place + len(wire) and ends[number - 1] == place:
+            return number - 1
+        place = raw.find(wire, place + 1)
+    return None
 
 
 def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Sequence[int]) -> list[Any]:
@@ -162,8 +126,7 @@ def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Seque
     values = _picked(buffers, at + 1, kind, rows, places)
     if buffers.is_empty(at):
         return values
-    nulls = buffers.numbers(at, rows)[places].tolist()
-    return [None if null else value for null, value in zip(nulls, values, strict=True)]
+    return [None if null else value for null, value in zip(buffers.picked(at, places), values, strict=True)]
 
 
 def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Numbers) -> list[Any]:
@@ -181,9 +144,9 @@ def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Num
     if is_text(kind):
         if buffers.is_empty(at):
             return ["" if pa.types.is_string(kind) else b""] * len(places)
-        raw, bounds = buffers.raw(at + 1), offsets(buffers.numbers(at, rows))
-        wires = [raw[low:high] for low, high in zip(bounds[places].tolist(), bounds[places + 1].tolist(), strict=True)]
+        bounds = offsets(buffers.numbers(at, rows))
+        wires = buffers.parts(at + 1, bounds[places].tolist(), bounds[places + 1].tolist())
         return [wire.decode("utf-8", "replace") for wire in wires] if pa.types.is_string(kind) else wires
-    numbers = buffers.numbers(at, rows) if pa.types.is_boolean(kind) else buffers.numbers(at, rows, kind.to_pandas_dtype())
-    found: list[Any] = numbers[places].tolist()
-    return list(map(bool, found)) if pa.types.is_boolean(kind) else found
+    if pa.types.is_boolean(kind):
+        return list(map(bool, buffers.picked(at, places)))
+    return buffers.picked(at, places, kind.to_pandas_dtype())

@@ -35,7 +35,7 @@ def row(**fields: Any) -> Row:
 
 
 def flat(**fields: Any) -> api.Span:
-    return api.Span.FromString(SPANS.flat(row(**fields)))
+    return api.Span.FromString(*SPANS.flat([row(**fields)]))
 
 
 def test_ids_are_the_bytes_that_were_sent_in_lower_case_hex():
@@ -89,6 +89,20 @@ def test_what_cannot_be_read_says_so_where_it_stood():
 def test_an_event_in_the_far_future_is_shown_at_the_last_moment_there_is():
     event = span(1, events=[{"time_unix_nano": 2**64 - 1}]).events[0]
     assert flat(events=[event.SerializeToString()]).events[0].time.ToNanoseconds() == 2**63 - 1
+
+
+def test_rows_shown_together_are_what_each_is_alone():
+    event = span(1, events=[{"name": "retry"}]).events[0].SerializeToString()
+    rows = [
+        row(),
+        row(name="größe", kind=3, status_code=2, status_message="no route", parent_span_id=7, flags=257, arrival=2**62),
+        row(attributes=[attributes({"k": "v"})[0].SerializeToString()], events=[event, BROKEN], trace_state="a=b"),
+        row(duration_ns=2**62, dropped_attributes_count=2**32 - 1, dropped_events_count=1, dropped_links_count=2),
+    ]
+    assert [SPANS.flat([one])[0] for one in rows] == SPANS.flat(rows)
+    shown = api.Span.FromString(SPANS.flat(rows)[3])
+    assert (shown.duration_us, shown.dropped_attributes_count, shown.dropped_links_count) == (2**62 // 1000, 2**32 - 1, 2)
+    assert SPANS.flat([]) == []
 
 
 def test_otlp_groups_by_resource_and_scope_and_keeps_the_order_within():

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.store.pack import Packing, pack
-from agent.store.unpack import Attributes, Buffers, pick, unpack
+from agent.store.buffers import Buffers
+from agent.store.pack import FRAME_BYTES, Packing, pack
+from agent.store.unpack import Attributes, pick, unpack
 from tests.agent.store.drawing import ATTRIBUTES, FIELDS, KEY_VALUES, columns, sliced
 
 FEW = settings(max_examples=40, deadline=None)
@@ -102,3 +103,32 @@ def test_a_key_value_inside_another_or_across_two_is_not_found(times):
         assert found.having(wire).tolist() == []
     assert found.having(b"ab").tolist() == [0, 2][:times]
     assert found.having(b"xaby").tolist() == [1, 3][:times]
+
+
+@FEW
+@given(data=st.data())
+def test_texts_in_frames_come_back_whole_row_by_row_and_searched(data):
+    size = data.draw(st.sampled_from([1, 40, 4000, FRAME_BYTES - 1, FRAME_BYTES, 3 * FRAME_BYTES]))
+    rows = data.draw(st.integers(1, 6)) + 2 * FRAME_BYTES // size
+    wires = [number.to_bytes(4, "big") * -(-size // 4) for number in range(rows)]
+    column = pa.array([wire[:size] if size > 3 else bytes([number % 251]) for number, wire in enumerate(wires)], pa.binary())
+    indices = data.draw(st.lists(st.integers(0, rows - 1), max_size=4))
+    packed = buffers(column)
+    assert [column[index].as_py() for index in indices] == pick(packed, 1, pa.binary(), rows, indices)
+    assert unpack(packed, 1, pa.binary(), rows, attributes=False) == column
+    lists = pa.array([[wire] for wire in column.to_pylist()], KEY_VALUES)
+    found = Attributes(buffers(lists, attributes=True), 1, rows)
+    assert [[column[index].as_py()] for index in indices] == found.rows(indices)
+    for index in indices:
+        assert index in found.having(column[index].as_py()).tolist()
+
+
+def test_a_long_text_is_unpacked_no_further_than_it_is_asked_for():
+    texts = pa.array([bytes([number]) * FRAME_BYTES for number in range(4)], pa.binary())
+    packing = Packing()
+    pack(packing, texts, attributes=False)
+    body = bytearray(packing.joined())
+    body[-8:] = bytes(8)  # the last frame does not answer any more
+    assert pick(Buffers(memoryview(body)), 0, pa.binary(), 4, [2]) == [bytes([2]) * FRAME_BYTES]
+    with pytest.raises(OSError, match="ZSTD"):
+        pick(Buffers(memoryview(body)), 0, pa.binary(), 4, [3])
