@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,6 +61,7 @@ def colony(
     *,
     spans: Annotated[int, typer.Option(min=1000, max=10_000_000, help="On each of the ten agents.")] = 50_000,
     runs: Annotated[int, typer.Option(min=2, max=100_000, help="Of each question.")] = 100,
+    late: Annotated[float, typer.Option(min=0, max=240, help="Seconds by which a span may come later than its time.")] = 5.0,
     small: Annotated[int, typer.Option(min=0, max=1000, help="Small agents in one process; 0 leaves them out.")] = 100,
     name: Annotated[str, typer.Option(help="In the name of the result.")] = "colony",
 ) -> None:
@@ -69,10 +71,10 @@ def colony(
     figures: dict[str, Any] = {
         "name": name,
         "about": about(),
-        "plan": {"agents": AGENTS, "spans": spans, "runs": runs, "small": small},
+        "plan": {"agents": AGENTS, "spans": spans, "runs": runs, "small": small, "late_seconds": late},
     }
     with tempfile.TemporaryDirectory(prefix="coral-bench-") as directory:
-        figures |= _ten(Path(directory), server, client, spans, runs)
+        figures |= _ten(Path(directory), (server, client), Fill(spans, late), runs)
     if small:
         figures["small_agents"] = _hundred(small, server, client, runs)
     print(json.dumps({key: value for key, value in figures.items() if key != "about"}, indent=2))
@@ -82,14 +84,25 @@ def colony(
         raise SystemExit(f"over budget: {', '.join(missed)}")
 
 
-def _ten(directory: Path, server: int, client: int, spans: int, runs: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What an agent is given: so many spans of four minutes in order of time, but for ``late`` seconds.
+
+    Five seconds is what the SDKs gather spans for; with 240 every row of a page lies in another request.
+    """
+
+    spans: int
+    late: float
+
+
+def _ten(directory: Path, at: tuple[int, int], fill: Fill, runs: int) -> dict[str, Any]:
     authority, agents = Authority(), list[Agent]()
     (directory / "ca.pem").write_bytes(authority.pem)
     try:
         for number in range(AGENTS):
-            agents.append(_agent(directory, authority, number, (server, client)[number % 2]))
-            _fill(agents[-1], number, spans)
-        with pinned(client):
+            agents.append(_agent(directory, authority, number, at[number % 2]))
+            _fill(agents[-1], number, fill)
+        with pinned(at[1]):
             return uvloop.run(_asked(directory, authority, agents, runs))
     finally:
         for agent in agents:
@@ -103,26 +116,29 @@ def _agent(directory: Path, authority: Authority, number: int, core: int) -> Age
     return Agent(directory / f"a{number}", core, settings | {"AGENT__ID": f"a{number}"})
 
 
-def _fill(agent: Agent, number: int, spans: int) -> None:
+def _fill(agent: Agent, number: int, fill: Fill) -> None:
     """Spans of the last five minutes: half of the agent's own service, half of the one that all have."""
-    now, dice = SystemClock().now_ns(), random.Random(number)
+    begin, dice = SystemClock().now_ns() - 4 * MINUTE_NS, random.Random(number)
+    late = round(fill.late * 1e9)
     with grpc.insecure_channel(agent.target.otlp_grpc) as channel:
         export = channel.unary_unary(EXPORT)
-        for first in range(0, spans, BATCH):
+        for first in range(0, fill.spans, BATCH):
             service = f"svc-{number}" if first // BATCH % 2 else "shop"
-            export(_request(service, number, range(first, min(first + BATCH, spans)), now, dice).SerializeToString())
-    if agent.accepted() != spans:
-        raise RuntimeError(f"an agent kept {agent.accepted()} of {spans} spans")
+            latest = begin + 4 * MINUTE_NS * first // fill.spans
+            starts = {n: max(begin, latest - dice.randrange(late + 1)) for n in range(first, min(first + BATCH, fill.spans))}
+            export(_request(service, number, starts, dice).SerializeToString())
+    if agent.accepted() != fill.spans:
+        raise RuntimeError(f"an agent kept {agent.accepted()} of {fill.spans} spans")
 
 
-def _request(service: str, agent: int, numbers: range, now_ns: int, dice: random.Random) -> ExportTraceServiceRequest:
+def _request(service: str, agent: int, starts: Mapping[int, int], dice: random.Random) -> ExportTraceServiceRequest:
     message = ExportTraceServiceRequest()
     resource = message.resource_spans.add()
     resource.resource.attributes.add(key="service.name").value.string_value = service
     resource.resource.attributes.add(key="host.name").value.string_value = f"node-{agent}"
     scope = resource.scope_spans.add()
-    for number in numbers:
-        scope.spans.append(_span(agent, number, now_ns - dice.randrange(4 * MINUTE_NS) - 5_000_000_000, dice))
+    for number, start_ns in starts.items():
+        scope.spans.append(_span(agent, number, start_ns, dice))
     return message
 
 
