@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from agent import schema
 from agent.query import sql
 from agent.query.conditions import wanted_of
+from agent.query.edge import LOOKED_THROUGH, ROOM_FOR_UNEVENNESS, edge_of
 from agent.query.fields import Order
 from agent.query.page import Position
 from agent.query.plan import Plan
@@ -71,11 +72,22 @@ class Fetch:
         for source in self.sources:
             if len(best) > limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
                 break  # sources are in order of their best row: none behind this one can hold a better row either
-            statement = partial(sql.page, self._plan, after=after, limit=limit + 1)
-            best = self._merge(best, source, self.select(source, statement), limit + 1)
+            bar = best[-1].key if len(best) > limit else None
+            best = self._merge(best, source, self._first(source, after, limit + 1, bar), limit + 1)
         places, rows, size = self._completed(best[:limit], room)
         end = Position(places[-1].key, places[-1].arrival) if places else None
         return Fetched(rows, size, end, more=len(places) < len(best))
+
+    def _first(self, source: Source, after: Position | None, limit: int, bar: int | None) -> list[tuple[Any, ...]]:
+        """The first rows of one source behind a position and not beyond ``bar``, from as small a part as seems to hold them."""
+        rows = LOOKED_THROUGH * limit
+        while True:
+            part = edge_of(self._plan, source.bounds, after, rows) if bar is None and self._wanted is None else None
+            edge = bar if part is None else part
+            found = self.select(source, partial(sql.page, self._plan, after=after, limit=limit, edge=edge))
+            if part is None or len(found) == limit:
+                return found
+            rows = rows * ROOM_FOR_UNEVENNESS * limit // max(len(found), 1)
 
     def shown(self, after: Position) -> Iterator[list[Row]]:
         """Rows of a position's key at or before it, no more at a time than the plan's room holds."""

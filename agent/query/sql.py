@@ -79,10 +79,14 @@ def _beyond(plan: Plan, after: Position, where: _Where) -> None:
     where.add(f"({key} {sign} ? OR arrival {sign} ?)", after.key, after.arrival)
 
 
-def _ordered(plan: Plan, source: Source, columns: str, after: Position | None, limit: int) -> Statement:
+def _ordered(
+    plan: Plan, source: Source, columns: str, after: Position | None, limit: int, edge: int | None = None
+) -> Statement:
     where = _matches(plan, source)
     if after is not None:
         _beyond(plan, after, where)
+    if edge is not None:
+        where.add(f"{key_column(plan)} {'>' if descending(plan) else '<'}= ?", edge)
     direction = "DESC" if descending(plan) else "ASC"
     text = (
         f"SELECT {columns} FROM {source.relation}{where.text()} "  # noqa: S608 our own names; values are bound
@@ -91,9 +95,9 @@ def _ordered(plan: Plan, source: Source, columns: str, after: Position | None, l
     return Statement(text, [*where.parameters, limit])
 
 
-def page(plan: Plan, source: Source, after: Position | None, limit: int) -> Statement:
-    """The first ``limit`` matching rows behind a position: their hot columns."""
-    return _ordered(plan, source, ", ".join(schema.HOT[plan.signal]), after, limit)
+def page(plan: Plan, source: Source, after: Position | None, limit: int, edge: int | None = None) -> Statement:
+    """The first ``limit`` matching rows behind a position, with no key beyond ``edge``: their hot columns."""
+    return _ordered(plan, source, ", ".join(schema.HOT[plan.signal]), after, limit, edge)
 
 
 def shown(plan: Plan, source: Source, after: Position, limit: int) -> Statement:

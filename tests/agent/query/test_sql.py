@@ -56,6 +56,8 @@ STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "page": lambda s: sql.page(plan(*OWN), s, None, 11),
     "page_of_all_filters": lambda s: sql.page(plan(*OWN, **ALL_FILTERS), s, None, 11),
     "page_behind_newest": lambda s: sql.page(plan(*OWN), s, AT, 11),
+    "page_to_an_edge": lambda s: sql.page(plan(*OWN), s, AT, 11, START - SECOND),
+    "page_of_oldest_to_an_edge": lambda s: sql.page(plan(*OWN, order=api.ORDER_OLDEST), s, None, 11, START),
     "page_behind_oldest": lambda s: sql.page(plan(*OWN, order=api.ORDER_OLDEST), s, AT, 11),
     "page_behind_slowest": lambda s: sql.page(plan(*OWN, order=api.ORDER_SLOWEST), s, AT, 11),
     "page_of_logs": lambda s: sql.page(logs(text="Broken", min_severity=17, span_id="ab" * 8), s, None, 11),

@@ -1,0 +1,89 @@
+"""A part of a source is looked through first: what a page shows does not depend on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from coral.agent.v1 import telemetry_query_pb2 as api
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent.query.edge import edge_of
+from agent.query.page import Position
+from agent.store.segment import Bounds
+from tests.agent.query.asking import SINCE, find, keep, plan
+from tests.agent.store.keeping import flushed, opened
+from tests.telemetry import SECOND, START, request, span
+
+HOUR = Bounds(3600, START, START + 3600 * SECOND, 0)
+"""A row a second."""
+
+BOTH_WAYS = pytest.mark.parametrize("order", [api.ORDER_NEWEST, api.ORDER_OLDEST], ids=["newest", "oldest"])
+SERVICES = ("often", "seldom", "never")
+ROWS = 2000
+
+
+def test_so_many_rows_lie_between_an_end_and_the_edge():
+    assert edge_of(plan(**SINCE), HOUR, None, 100) == START + 3500 * SECOND
+    assert edge_of(plan(order=api.ORDER_OLDEST, **SINCE), HOUR, None, 100) == START + 100 * SECOND
+
+
+def test_behind_a_position_and_within_a_window_they_are_counted_from_there():
+    begin = START + 400 * SECOND
+    at = Position(START + 1000 * SECOND, 7)
+    window: dict[str, Any] = {"start_time": {"seconds": begin // SECOND, "nanos": begin % SECOND}}
+    assert edge_of(plan(**window), HOUR, at, 100) == START + 900 * SECOND
+    assert edge_of(plan(order=api.ORDER_OLDEST, **window), HOUR, None, 100) == START + 500 * SECOND
+    assert edge_of(plan(order=api.ORDER_OLDEST, **window), HOUR, at, 100) == START + 1100 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("fields", "rows"),
+    [({}, 1800), ({"order": api.ORDER_SLOWEST}, 10), ({"trace_id": "ab" * 16}, 10), ({"end_time": {"seconds": 2}}, 10)],
+    ids=["half of all", "the slowest", "a trace", "nothing in the window"],
+)
+def test_where_a_part_is_no_help_there_is_no_edge(fields, rows):
+    assert edge_of(plan(**SINCE, **fields), HOUR, None, rows) is None
+
+
+def test_neither_is_there_one_without_rows():
+    assert edge_of(plan(**SINCE), Bounds(), None, 10) is None
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One in eight rows is of a service that is there only in the first half; some lie in a file, some in memory."""
+    with opened(tmp_path_factory.mktemp("edge")) as (made, _):
+        for first in range(0, ROWS, 500):
+            rows = range(first, first + 500)
+            spans = [span(n ^ 3, start_time_unix_nano=START + (n ^ 3) * SECOND) for n in rows]
+            for service, some in (("often", spans[::2]), ("seldom", spans[1::2] if first < ROWS // 2 else [])):
+                if some:
+                    keep(made, sent=request(*some, service=service))
+            if first == 1000:
+                flushed(made)
+        yield made
+
+
+@BOTH_WAYS
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    service=st.sampled_from(SERVICES),
+    limit=st.integers(1, 30),
+    end=st.none() | st.integers(0, ROWS),
+    after=st.none() | st.integers(0, ROWS),
+)
+def test_a_page_is_what_looking_through_all_of_it_gives(store, order, service, limit, end, after):
+    fields: dict[str, Any] = {"service_name": service, "order": order, **SINCE}
+    if end is not None:
+        fields["end_time"] = {"seconds": START // SECOND + end}
+    everything = [row["start_time_ns"] for row in find(store, plan(limit=1000, **fields)).rows]
+    wanted = plan(limit=limit, **fields)
+    if after is not None:
+        wanted.after = Position(START + after * SECOND, 0 if order == api.ORDER_NEWEST else 2**62)
+        key = wanted.after.key
+        everything = [time for time in everything if (time < key if order == api.ORDER_NEWEST else time > key)]
+    found = find(store, wanted)
+    assert everything[:limit] == [row["start_time_ns"] for row in found.rows]
+    assert found.has_more == (len(everything) > limit)
