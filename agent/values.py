@@ -180,6 +180,8 @@ def wire_forms(key: str, text: str) -> list[bytes]:
 
 def length_delimited(field: int, content: bytes) -> bytes:
     """A field of a message in wire form: bytes, a string or a message (protobuf encoding, wire type 2)."""
+    if field < 16 and len(content) < 128:
+        return bytes((field << 3 | 2, len(content))) + content
     head = bytearray()
     for number in (field << 3 | 2, len(content)):
         left = number

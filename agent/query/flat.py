@@ -62,22 +62,45 @@ def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
     return result
 
 
-_KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A  # tags: of a KeyValue's fields, of an AnyValue's string
+_KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18  # tags: of a KeyValue's fields, of an AnyValue's
+_SHORT = 128
+"""A length below this is one byte."""
 
 
 def _short_pair(wire: bytes) -> tuple[bytes, bytes] | None:
-    """The key, and key and text as a map's entry, of a short string attribute: its own bytes but for the tag of its kind.
+    """The key, and key and text as a map's entry, of a short attribute that is a string or an integer.
 
-    None for all others. Parsing and writing it again costs five times as much, and most attributes are such.
+    None for all others. A string's are its own bytes but for the tag of its kind: parsing and writing it again costs five
+    times as much, and nearly all attributes are such.
     """
     size = len(wire)
-    if not 6 <= size < 128 or wire[0] != _KEY or wire[1] > size - 6 or not wire.isascii():
+    if not 6 <= size < _SHORT or wire[0] != _KEY or wire[1] > size - 6:
         return None
     value = wire[1] + 2
-    tag, value_size, kind, text_size = wire[value : value + 4]
-    if tag != _VALUE or value_size != size - value - 2 or kind != _STRING or text_size != size - value - 4:
+    if wire[value] != _VALUE or wire[value + 1] != size - value - 2:
         return None
-    return wire[2:value], wire[: value + 1] + wire[value + 3 :]
+    if wire[value + 2] == _STRING and wire[value + 3] == size - value - 4 and wire.isascii():
+        return wire[2:value], wire[: value + 1] + wire[value + 3 :]
+    key = wire[2:value]
+    number = _varint(wire[value + 3 :]) if wire[value + 2] == _INTEGER and key.isascii() else None
+    if number is None:
+        return None
+    text = b'{"intValue":"%d"}' % number
+    if len(key) + len(text) + 4 >= _SHORT:
+        return None
+    return key, b"%b%b%c%b" % (wire[:value], b"\x12", len(text), text)
+
+
+def _varint(wire: bytes) -> int | None:
+    """The signed integer that is all of these bytes, as protobuf writes it; None when it is written otherwise."""
+    number, last = 0, len(wire) - 1
+    if not 0 <= last < 9:
+        return None
+    for place, byte in enumerate(wire):
+        if (byte > 0x7F) == (place == last):
+            return None
+        number |= (byte & 0x7F) << (7 * place)
+    return number
 
 
 class Entries:

@@ -48,6 +48,9 @@ def almost(draw: st.DrawFn) -> bytes:
 @example(wires=[b""])
 @example(wires=[wire("k", "first"), wire("k", "second"), wire("", "")])
 @example(wires=[wire("k" * n, "v" * m) for n in (0, 1, 100, 121, 127, 128, 300) for m in (0, 1, 120, 127, 128, 300)])
+@example(wires=[wire(f"k{n}", n) for n in (0, 1, 127, 128, 2**32, 2**62, 2**63 - 1, -1, -(2**63))])
+@example(wires=[wire("k" * n, 1) for n in (0, 1, 100, 105, 106, 107, 110, 116, 117, 118, 119, 120, 121, 122)])
+@example(wires=[b"\x0a\x01k\x12\x03\x18\x80\x00", b"\x0a\x01l\x12\x03\x18\x01\x01", b"\x0a\x01m\x12\x02\x18\x80"])
 @example(wires=[b"\x0a\x01\xff\x12\x03\x0a\x01v", b"\x0a\x01k\x12\x03\x0a\x01\xff"])
 def test_entries_are_those_of_a_map_that_was_set(message, wires):
     set_one_by_one = message(attributes=flat_attributes(wires))
