@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.store.block import BlockDamaged, Piece
+from agent.store.block import Block, BlockDamaged, Piece
 from agent.store.cold import Place, read_block
 from agent.store.pack import Numbers
 from agent.store.statement import Wanted
@@ -109,7 +109,7 @@ class Shelf:
             return None
         piece = self._pieces[number]
         if not isinstance(piece, Place):
-            return piece
+            return piece.anew() if isinstance(piece, Block) else piece
         try:
             if self._fd < 0:
                 self._fd = os.open(self._view.segment.blocks, os.O_RDONLY | os.O_CLOEXEC)

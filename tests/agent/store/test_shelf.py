@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,18 @@ def test_a_damaged_piece_takes_no_room(kept):
     taken = shelf.take([1003, 1015, 1042], ["body_text"], 1)
     assert (list(taken.rows), taken.left, shelf.damaged) == ([1015], {1042}, True)
     shelf.close()
+
+
+def test_what_is_unpacked_of_a_block_that_waits_goes_with_the_query(tmp_path):
+    large = loose(LOGS, ROWS, FIRST, body_text=[text(n) * 10_000 for n in range(ROWS)])
+    segment = Segment("1_2_a", tmp_path, 1, 2)
+    view = View(segment, Part(cold=Cold((), (Block(encode(large)),))), True, True)
+    tracemalloc.start()
+    try:
+        shelf = Shelf(view, lambda: None)
+        assert len(shelf.rows(range(FIRST, FIRST + ROWS), ["body_text"])) == ROWS
+        shelf.close()
+        del shelf
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
