@@ -220,4 +220,7 @@ def rows_of(schema_: pa.Schema, filled: dict[str, pa.Array], column: Callable[[s
 
 def valid_ids(ids: pa.Array, length: int) -> pa.Array:
     """Which ids have their length and are not all zeros."""
-    return pc.and_(pc.equal(pc.binary_length(ids), length), pc.not_equal(ids, pa.scalar(b"\0" * length, pa.binary())))
+    return pc.and_(
+        pc.equal(pc.binary_length(ids), pa.scalar(length, pa.int32())),
+        pc.not_equal(ids, pa.scalar(b"\0" * length, pa.binary())),
+    )

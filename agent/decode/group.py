@@ -147,5 +147,7 @@ def _joined(batches: Sequence[Batch]) -> Batch | None:
     origins = pa.concat_batches([batch.origins for batch in batches])
     first = {hash_: index for index, hash_ in reversed(list(enumerate(origins["hash"].to_pylist())))}
     return Batch(
-        batches[0].signal, pa.concat_batches([batch.rows for batch in batches]), origins.take(pa.array(sorted(first.values())))
+        batches[0].signal,
+        pa.concat_batches([batch.rows for batch in batches]),
+        origins.take(pa.array(sorted(first.values()), pa.int64())),
     )

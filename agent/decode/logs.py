@@ -34,6 +34,7 @@ LEVELS: dict[str, int] = {
 """Severity numbers of the words that logging libraries use (logs data model, appendix B)."""
 
 _NO_ID = pa.scalar(None, pa.binary())
+_UNSET = pa.scalar(0, pa.int32())
 
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
@@ -84,7 +85,7 @@ def _times(flat: Flat, now_ns: int) -> dict[str, pa.Array]:
 def _level(flat: Flat) -> pa.Array:
     """The severity number, or what the text says when that is 0."""
     numbers, texts = flat.columns.field("severity_number"), flat.columns.field("severity_text")
-    unset = pc.equal(numbers, 0)
+    unset = pc.equal(numbers, _UNSET)
     if not unset.true_count:
         return numbers
     encoded = texts.dictionary_encode()

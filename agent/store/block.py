@@ -89,7 +89,7 @@ class Loose:
 
     def values(self, name: str, indices: Sequence[int]) -> list[Any]:
         """See ``Piece``."""
-        found: list[Any] = self.rows.column(name).take(pa.array(indices)).to_pylist()
+        found: list[Any] = self.rows.column(name).take(pa.array(indices, pa.int64())).to_pylist()
         return found
 
     def having(self, name: str, wire: bytes) -> Numbers:

@@ -11,7 +11,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
-from agent.store.block import Block
+from agent.store.block import HEAD, Block, read_head
 
 MAGIC = b"CORALJNL"
 _FILE_HEADER = struct.Struct("<8sII")  # magic, version, reserved
@@ -41,6 +41,8 @@ _BLOCK = 16
 """The number of a section that is a block."""
 
 _NUMBERS = {name: number for number, (name, _) in SECTIONS.items()}
+
+NOTHING_STORED: Mapping[Signal, int] = {}
 
 
 @dataclass(slots=True)
@@ -77,27 +79,41 @@ def encode(frame: Frame) -> bytes:
     return b"".join((_MARK, struct.pack("<I", zlib.crc32(body, zlib.crc32(size))), size, body))
 
 
-def _decode(body: memoryview) -> Frame:
+def _decode(body: memoryview, stored_below: Mapping[Signal, int]) -> Frame:
+    """A frame's content, without the rows and blocks that the files have."""
     frame = Frame()
-    at = 0
-    while at < len(body):
-        number, stored, raw = _SECTION.unpack_from(body, at)
-        at += _SECTION.size
-        content = body[at : at + stored]
-        at += stored
+    are_stored: dict[str, bool] = {}
+    for number, raw, content in reversed(list(_sections(body))):  # a signal's blocks stand behind its rows, the last decides
         if number == _BLOCK:
-            frame.blocks.append(Block(bytes(content)))
-        else:
-            name, columns = SECTIONS[number]
+            extent, _ = read_head(content[: HEAD.size])
+            is_stored = extent.end <= stored_below.get(extent.signal, 0)
+            are_stored.setdefault(schema.TABLE_NAMES[extent.signal], is_stored)
+            if not is_stored:
+                frame.blocks.insert(0, Block(bytes(content)))
+        elif not are_stored.get(name := SECTIONS[number][0]):
             batch = _ZSTD.decompress(content, decompressed_size=raw)
-            frame.batches[name] = pa.ipc.read_record_batch(batch, columns)
+            frame.batches[name] = pa.ipc.read_record_batch(batch, SECTIONS[number][1])
     return frame
 
 
-def replay(path: Path, damaged: Callable[[], None] = lambda: None) -> Iterator[Frame]:
+def _sections(body: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    """Number, raw size and stored bytes of each section."""
+    at = 0
+    while at < len(body):
+        number, stored, raw = _SECTION.unpack_from(body, at)
+        at += _SECTION.size + stored
+        yield number, raw, body[at - stored : at]
+
+
+def replay(
+    path: Path, damaged: Callable[[], None] = lambda: None, stored_below: Mapping[Signal, int] = NOTHING_STORED
+) -> Iterator[Frame]:
     """The intact frames of a journal, in order; none of one that was killed before its header was whole.
 
-    ``damaged`` is called when it goes on behind them with more than the beginning of a frame, which is what a kill leaves.
+    Args:
+        path: the journal.
+        damaged: called when it goes on behind them with more than the beginning of a frame, which is what a kill leaves.
+        stored_below: arrival numbers under which a signal's rows and blocks are not wanted.
 
     Raises:
         NotAJournal: the file does not open with this version's header.
@@ -120,7 +136,7 @@ def replay(path: Path, damaged: Callable[[], None] = lambda: None) -> Iterator[F
             if zlib.crc32(body, zlib.crc32(head[8:])) != crc:
                 damaged()
                 return
-            yield _decode(memoryview(body))
+            yield _decode(memoryview(body), stored_below)
 
 
 class Journal:

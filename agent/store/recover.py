@@ -189,8 +189,10 @@ class Recovery:
             path.unlink(missing_ok=True)
 
     def _replay(self, segment: Segment) -> None:
+        # Of 3 M rows that are in the files but for the last, undoing what the frames hold of them takes half of the replay.
+        stored = {signal: min(part.flushed_below, part.cold.written_end) for signal, part in segment.parts.items()}
         try:
-            for frame in replay(segment.journal, lambda: self._quarantine.keep_original(segment.journal)):
+            for frame in replay(segment.journal, lambda: self._quarantine.keep_original(segment.journal), stored):
                 self._take(segment, frame)
         except NotAJournal as error:
             self._quarantine.take([segment.journal], segment.name, error)
@@ -206,15 +208,15 @@ class Recovery:
             if signal is not None:
                 self._take_rows(segment, signal, rows)
         if "origins" in frame.batches:
-            origins = _copied(frame.batches["origins"])
+            origins = frame.batches["origins"]
             for index, value in enumerate(origins.column("hash").to_pylist()):
                 segment.origins.setdefault(value, origins.slice(index, 1))
-        segment.requests.append(_copied(frame.batches["requests"]))
+        segment.requests.append(frame.batches["requests"])
         self.recent.load(frame.batches["requests"], self._now_ns)
 
     def _take_rows(self, segment: Segment, signal: Signal, rows: pa.RecordBatch) -> None:
         part = segment.part(signal)
-        lacking = rows.filter(pc.greater_equal(rows.column("arrival"), part.flushed_below))
+        lacking = rows.filter(pc.greater_equal(rows.column("arrival"), pa.scalar(part.flushed_below, pa.int64())))
         if not lacking.num_rows:
             return
         part = part.appended(lacking, bounds_of(signal, lacking))
@@ -239,8 +241,3 @@ def _is_damaged(journal: Path) -> bool:
     except NotAJournal:
         return True
     return bool(found)
-
-
-def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows on their own: as they were read they would keep the whole frame in memory."""
-    return rows.take(pa.arange(0, rows.num_rows))

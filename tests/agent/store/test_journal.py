@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from agent import schema
 from agent.batch import Receipt, Signal
+from agent.store.block import Extent
 from agent.store.duplicates import request_rows
 from agent.store.journal import Frame, Journal, JournalFault, NotAJournal, encode, replay
 from tests.agent.store.keeping import cold_blocks, hot_rows, origins
@@ -44,6 +45,10 @@ def content(one: Frame) -> Content:
 
 def contents(frames: Iterable[Frame]) -> list[Content]:
     return [content(one) for one in frames]
+
+
+def extents_of(path: Path) -> list[Extent]:
+    return [block.extent for found in replay(path) for block in found.blocks]
 
 
 FRAMES = [frame(n, first, n % 3) for n, first in ((1, 0), (30, 1), (2, 31), (300, 33))]
@@ -86,6 +91,17 @@ def test_a_frame_says_which_rows_its_blocks_hold(tmp_path):
     assert (extents[0].first, extents[-1].end) == (70, 5070)
     states = [state for block in found.blocks for state in block.column("trace_state").to_pylist()]
     assert states == [str(number) for number in range(70, 5070)]
+
+
+@pytest.mark.parametrize("stored", [0, 69, 70, 1000, 5069, 5070, 9000])
+def test_what_is_stored_below_a_mark_is_left_out_and_all_else_comes_back(tmp_path, stored):
+    written(tmp_path / "a.journal", [frame(5000, 70), frame(10, 5070)])
+    first, second = replay(tmp_path / "a.journal", stored_below={Signal.TRACES: stored, Signal.LOGS: 10_000})
+    assert ("spans" in first.batches, "spans" in second.batches) == (stored < 5070, stored < 5080)
+    kept = [block.extent for block in (*first.blocks, *second.blocks)]
+    assert [extent for extent in extents_of(tmp_path / "a.journal") if extent.end > stored] == kept
+    assert contents([frame(5000, 70)])[0][0]["requests"] == first.batches["requests"]
+    assert contents([frame(5000, 70)])[0][0]["origins"] == first.batches["origins"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
