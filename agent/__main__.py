@@ -55,8 +55,10 @@ def run(
 
 async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
     from agent.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that the other commands save
+    from agent.memory import spare_memory  # noqa: PLC0415 as above
     from agent.reload import Reload  # noqa: PLC0415 as above
 
+    spare_memory()
     stop, systemd = asyncio.Event(), Systemd(os.environ)
     loop = asyncio.get_running_loop()
 

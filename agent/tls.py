@@ -13,16 +13,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from agent.clock import SECOND_NS, Clock
 from agent.errors import ConfigError
 from agent.instruments import Instruments
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _log = structlog.get_logger()
 
@@ -197,6 +198,8 @@ def _read(key: str, path: Path) -> bytes:
 
 
 def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    from cryptography import x509  # noqa: PLC0415 8 MiB and 45 ms that only a door with TLS needs
+
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
@@ -214,6 +217,13 @@ def _leaf(settings: TlsSettings, chain: bytes, now: datetime) -> x509.Certificat
 
 
 def _check_key(settings: TlsSettings, pem: bytes, leaf: x509.Certificate) -> None:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 as above
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 as above
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     key, path = settings.files[1]
     try:
         public = load_pem_private_key(pem, password=None).public_key()

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,10 @@ from bench.machine import REPOSITORY, pinned
 
 START_SECONDS = 60
 STOP_SECONDS = 120
+BYTECODE = Path(tempfile.gettempdir(), "coral-bench-bytecode")
+_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""An installed agent is compiled; compiling its modules at every start takes 0.2 s."""
+
 _DOORS = ("OTLP__GRPC", "OTLP__HTTP", "QUERY", "ADMIN")
 
 
@@ -70,7 +75,8 @@ class Agent:
         ports = {f"CORAL_AGENT__{door}__ENDPOINT": "127.0.0.1:0" for door in _DOORS}
         asked = {f"CORAL_AGENT__{name}": value for name, value in settings.items()}
         program = installed or Installed(
-            [sys.executable, "-m", "agent"], os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'proto'}"}
+            [sys.executable, "-m", "agent"],
+            os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'proto'}", "PYTHONPYCACHEPREFIX": str(BYTECODE)} | _COMPILED,
         )
         inherited = {name: value for name, value in program.environ.items() if not name.startswith("CORAL_AGENT")}
         began = time.monotonic()
