@@ -55,7 +55,7 @@ def run(
 
 async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
     from agent.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that the other commands save
-    from agent.memory import spare_memory  # noqa: PLC0415 as above
+    from agent.memory import spare_memory, trimming  # noqa: PLC0415 as above
     from agent.reload import Reload  # noqa: PLC0415 as above
 
     spare_memory()
@@ -74,7 +74,8 @@ async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
         loop.add_signal_handler(number, leave)
     reload = Reload(load)
     loop.add_signal_handler(signal.SIGHUP, reload.asked.set)
-    await run_house(config, stop, announce, reload=reload, alive=systemd.alive)
+    async with trimming():
+        await run_house(config, stop, announce, reload=reload, alive=systemd.alive)
 
 
 def _announce(config: Config, listening: Listening) -> None:

@@ -26,7 +26,6 @@ from agent.endpoint import Endpoint
 from agent.health import Health, living
 from agent.instruments import Instruments
 from agent.log import set_up_logging
-from agent.memory import trimming
 from agent.query.door import querying, querying_locally
 from agent.query.plan import Limits
 from agent.query.service import TelemetryQuery
@@ -91,7 +90,6 @@ async def run(
             writer = await enter(_writing(config, store, decoders, recent, instruments))
             await enter(retiring(store, flusher, instruments))
             await enter(watching(store))
-            await enter(trimming())
             reader = await enter(reading(store, config.query.max_concurrent))
             service = TelemetryQuery(_query_settings(config, services.own), store, reader, scrubbers, instruments)
             query, local = await enter(_answering(config, service, clock, instruments))
