@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -57,7 +57,7 @@ class Search:
         sources = self._fetch.sources
         trace = plan.equal.get("trace_id_high")
         if isinstance(trace, int):
-            sources = [source for source in sources if source.traces is None or source.traces.may_hold(trace)]
+            sources = [_narrowed(source, trace) for source in sources if source.traces is None or source.traces.may_hold(trace)]
             # Where no filter has answered: a count takes a fifth of a page's statement, and most have nothing of a trace.
             sources = [source for source in sources if source.traces is not None or self._count(source)]
         self._fetch.sources = sources
@@ -173,3 +173,8 @@ class Search:
             found = self._fetch.select(source, partial(sql.count, self._plan), self._reading.summarise)
             self._counts[source.relation] = sum(n for (n,) in found)
         return self._counts[source.relation]
+
+
+def _narrowed(source: Source, trace: int) -> Source:
+    """The source without the rows that cannot be of this trace."""
+    return source if source.traces is None else replace(source, ranges=source.traces.ranges(trace))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pyarrow as pa
 
 from agent import schema
@@ -44,6 +46,9 @@ def _visible(own: tuple[str, ...] | None, source: Source) -> _Where:
     where = _Where()
     if source.below is not None:
         where.add("arrival < ?", source.below)
+    if source.ranges is not None:
+        either = " OR ".join("arrival >= ? AND arrival < ?" for _ in source.ranges) or "false"
+        where.add(f"({either})", *itertools.chain(*source.ranges))
     if source.among is not None:
         where.add(f"arrival IN (SELECT arrival FROM {source.among})")  # noqa: S608 our own name
     if own is not None:

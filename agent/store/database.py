@@ -6,6 +6,7 @@ no indexes, no DELETE, no UPDATE: the paths on which DuckDB has lost data.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
-from agent.store.bloom import Bloom
+from agent.store.bloom import Bloom, Traces, traces_of
 from agent.store.segment import ROW_GROUP, Bounds, Segment
 
 _SQL_TYPES = {
@@ -29,6 +30,9 @@ _SQL_TYPES = {
     pa.binary(): "BLOB",
     pa.binary(16): "BLOB",
 }
+
+_RUN = "@"
+"""In the table of filters, between a signal and the first arrival of a run of its rows."""
 
 TABLES: dict[str, pa.Schema] = {
     **{schema.TABLE_NAMES[signal]: schema.hot_schema(signal) for signal in Signal},
@@ -133,19 +137,50 @@ def insert_new_origins(connection: duckdb.DuckDBPyConnection, segment: Segment, 
         connection.unregister("incoming")
 
 
-def trace_ids(connection: duckdb.DuckDBPyConnection, segment: Segment, signal: Signal) -> npt.NDArray[np.uint64]:
-    """The upper halves of the trace ids among one signal's rows in the file, once each."""
-    table = schema.TABLE_NAMES[signal]
-    found = connection.sql(
-        f"SELECT DISTINCT trace_id_high FROM {segment.alias}.{table} WHERE trace_id_high IS NOT NULL"  # noqa: S608 our own names
-    ).to_arrow_table()
-    return np.asarray(found.column(0), np.uint64)
+def note_traces(connection: duckdb.DuckDBPyConnection, segment: Segment, signals: Iterable[Signal]) -> dict[Signal, Traces]:
+    """Write the filters of trace ids of a segment whose rows are all in its file; what was written of each signal."""
+    made = {
+        signal: traces_of(_trace_ids(connection, segment, signal))
+        for signal in signals
+        if "trace_id_high" in schema.HOT[signal]
+    }
+    rows = [{"signal": str(signal), "bits": traces.whole.bits} for signal, traces in made.items()]
+    for signal, traces in made.items():
+        rows += [{"signal": f"{signal}{_RUN}{first}", "bits": bloom.bits} for first, bloom in traces.runs]
+    insert(connection, segment, "blooms", pa.Table.from_pylist(rows, schema=schema.BLOOMS))
+    return made
 
 
-def blooms_in_file(connection: duckdb.DuckDBPyConnection, segment: Segment) -> dict[Signal, Bloom]:
+def _trace_ids(
+    connection: duckdb.DuckDBPyConnection, segment: Segment, signal: Signal
+) -> Iterator[tuple[int, npt.NDArray[np.uint64]]]:
+    """The upper halves of trace ids of each run of rows in the file, with its first arrival."""
+    table = f"{segment.alias}.{schema.TABLE_NAMES[signal]}"
+    ((first, last),) = connection.execute(f"SELECT min(arrival), max(arrival) FROM {table}").fetchall()  # noqa: S608 our own names
+    if first is None:
+        return
+    for begin in range(first, last + 1, ROW_GROUP):
+        found = connection.sql(
+            f"SELECT trace_id_high FROM {table} WHERE arrival >= ? AND arrival < ? AND trace_id_high IS NOT NULL",  # noqa: S608 our own names
+            params=[begin, begin + ROW_GROUP],
+        ).to_arrow_table()
+        yield begin, np.asarray(found.column(0), np.uint64)
+
+
+def traces_in_file(connection: duckdb.DuckDBPyConnection, segment: Segment) -> dict[Signal, Traces]:
     """The filters that sealing wrote."""
-    rows = connection.execute(f"SELECT signal, bits FROM {segment.alias}.blooms").fetchall()  # noqa: S608 our own names
-    return {Signal(signal): Bloom(bits) for signal, bits in rows}
+    written = connection.execute(f"SELECT signal, bits FROM {segment.alias}.blooms").fetchall()  # noqa: S608 our own names
+    blooms = {name: Bloom(bits) for name, bits in written}
+    runs: dict[str, list[tuple[int, Bloom]]] = {}
+    for name, bloom in blooms.items():
+        signal, of_a_run, first = name.partition(_RUN)
+        if of_a_run:
+            runs.setdefault(signal, []).append((int(first), bloom))
+    return {
+        signal: Traces(blooms[signal], tuple(sorted(runs.get(signal, ()), key=lambda run: run[0])))
+        for signal in schema.TABLES
+        if signal in blooms
+    }
 
 
 def checkpoint(connection: duckdb.DuckDBPyConnection, segment: Segment) -> None:

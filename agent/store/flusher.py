@@ -19,7 +19,6 @@ import structlog
 from agent import schema
 from agent.batch import Signal
 from agent.store import database
-from agent.store.bloom import bloom_of
 from agent.store.cold import sync_file, write_blocks, written_bytes
 from agent.store.directory import write_directory
 from agent.store.faults import Kind, SegmentFault, is_fatal
@@ -202,16 +201,10 @@ class Flusher:
 
     def _note_traces(self, segment: Segment) -> None:
         """The filters of trace ids, of a segment whose rows are all in its file."""
-        blooms = {
-            signal: bloom_of(database.trace_ids(self._connection, segment, signal))
-            for signal in segment.parts
-            if "trace_id_high" in schema.HOT[signal]
-        }
-        rows = {"signal": [str(signal) for signal in blooms], "bits": [bloom.bits for bloom in blooms.values()]}
-        database.insert(self._connection, segment, "blooms", pa.table(rows, schema=schema.BLOOMS))
+        noted = database.note_traces(self._connection, segment, segment.parts)
         with self._store.lock:
-            for signal, bloom in blooms.items():
-                segment.parts[signal] = replace(segment.parts[signal], traces=bloom)
+            for signal, traces in noted.items():
+                segment.parts[signal] = replace(segment.parts[signal], traces=traces)
 
     def retire(self, segment: Segment, reason: str) -> None:
         """Detach and unlink a sealed segment whole; readers that hold it finish."""

@@ -138,12 +138,12 @@ class Recovery:
         places = places_in(segment.blocks, checked=True) if derived else places_of_sealed(segment.blocks)
         if derived:
             cut_behind(segment.blocks, places)
-        blooms = {} if derived else database.blooms_in_file(self._connection, segment)
+        traces = {} if derived else database.traces_in_file(self._connection, segment)
         for signal in schema.TABLES:
             bounds, highest = database.bounds_in_file(self._connection, segment, signal)
             cold = Cold(written=tuple(places.get(signal, ())))
             if bounds.rows or cold.written:
-                segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds, cold=cold, traces=blooms.get(signal))
+                segment.parts[signal] = Part(flushed_below=highest + 1, bounds=bounds, cold=cold, traces=traces.get(signal))
         if segment.blocks.exists():
             segment.note(segment.blocks)
         if self._now_ns - segment.closes_ns <= WINDOW_NS:

@@ -18,7 +18,6 @@ from agent import schema
 from agent.batch import Signal
 from agent.store import database
 from agent.store.block import BLOCK_ROWS, BlockDamaged, Piece
-from agent.store.bloom import bloom_of
 from agent.store.cold import Place, blocks_of, read_block, sync_file, write_blocks
 from agent.store.directory import write_directory
 from agent.store.segment import ROW_GROUP, Segment
@@ -176,13 +175,7 @@ def _side_tables(connection: duckdb.DuckDBPyConnection, old: Segment, new: Segme
     if requests:
         whole = pa.concat_tables([table.cast(_REQUESTS) for table in requests])
         database.insert(connection, new, "requests", whole)
-    blooms = {
-        signal: bloom_of(database.trace_ids(connection, new, signal))
-        for signal in old.parts
-        if "trace_id_high" in schema.HOT[signal]
-    }
-    rows = {"signal": [str(signal) for signal in blooms], "bits": [bloom.bits for bloom in blooms.values()]}
-    database.insert(connection, new, "blooms", pa.table(rows, schema=schema.BLOOMS))
+    database.note_traces(connection, new, old.parts)
 
 
 _REQUESTS = pa.schema([field if field.name != "hash" else pa.field("hash", pa.binary()) for field in schema.REQUESTS])

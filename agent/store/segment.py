@@ -20,7 +20,7 @@ import pyarrow as pa
 from agent import schema
 from agent.batch import Signal
 from agent.store.block import Block, Loose
-from agent.store.bloom import Bloom
+from agent.store.bloom import Traces
 from agent.store.cold import NO_ROWS, Cold
 from agent.store.lodging import GONE, Identity, identity
 
@@ -67,7 +67,7 @@ class Part:
     tail_rows: int = 0
     bounds: Bounds = Bounds()
     cold: Cold = NO_ROWS
-    traces: Bloom | None = None
+    traces: Traces | None = None
     """Of a sealed segment, which traces it may hold."""
 
     def appended(self, rows: pa.RecordBatch, bounds: Bounds) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.store.bloom import Bloom
+from agent.store.bloom import Traces
 from agent.store.segment import Bounds
 
 
@@ -31,8 +31,10 @@ class Source:
     bounds: Bounds
     is_fixed: bool = False
     """Whether its rows never change any more."""
-    traces: Bloom | None = None
+    traces: Traces | None = None
     """Which traces may be there; None when nobody has looked."""
+    ranges: tuple[tuple[int, int], ...] | None = None
+    """The only arrivals, half-open, that count; None when all do."""
     among: str | None = None
     """A relation of the only arrivals that count, when conditions on cold columns have been answered."""
 

@@ -67,6 +67,8 @@ STATEMENTS: dict[str, Callable[[Source], Statement]] = {
     "positions": lambda s: sql.positions(plan(*OWN), s, 50),
     "count": lambda s: sql.count(plan(*OWN), s),
     "count_among": lambda s: sql.count(plan(*OWN), replace(s, among="among_0")),
+    "count_in_ranges": lambda s: sql.count(plan(*OWN), replace(s, ranges=((5, 9), (20, 30)))),
+    "count_in_no_range": lambda s: sql.count(plan(*OWN), replace(s, ranges=())),
     "count_within": lambda s: sql.count(plan(*OWN, **WINDOW), replace(s, bounds=Bounds(5, SECOND, 2 * SECOND - 1, 0))),
     "kept": lambda s: sql.kept(OWN, s, "start_time_ns"),
     "steps": lambda s: sql.steps(points(**STEP), s, 100),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.store.bloom import BITS_PER_ID, Bloom, bloom_of
+from agent.store.bloom import BITS_PER_ID, MOST_RANGES, Bloom, Traces, bloom_of, traces_of
 
 
 def bloom(ids: list[int]) -> Bloom:
@@ -43,3 +43,39 @@ def test_few_that_are_not_there_may_be_there(count):
 def test_ids_of_senders_that_count_spread_over_the_filter_too(shift):
     made = bloom([number << shift for number in range(10_000)])
     assert sum(made.may_hold(number << shift) for number in range(10_000, 30_000)) < 20_000 / 40
+
+
+END = 2**63 - 1
+
+
+def in_runs(*runs: list[int]) -> Traces:
+    """Filters of runs of a hundred rows, the first of which has arrival 1000."""
+    return traces_of((1000 + 100 * number, np.array(ids, np.uint64)) for number, ids in enumerate(runs))
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1), max_size=20), min_size=1, max_size=20))
+def test_a_trace_is_looked_for_wherever_it_may_be(runs):
+    made = in_runs(*runs)
+    for number, ids in enumerate(runs):
+        for one in ids:
+            assert made.may_hold(one)
+            ranges = made.ranges(one)
+            assert ranges is not None
+            assert len(ranges) <= MOST_RANGES
+            assert any(first <= 1000 + 100 * number < end for first, end in ranges)
+
+
+def test_it_is_not_looked_for_in_other_runs_and_neighbours_are_one_range():
+    made = in_runs([1], [2], [2], [3], [2])
+    assert made.ranges(1) == ((1000, 1100),)
+    assert made.ranges(2) == ((1100, 1300), (1400, END))
+    assert made.ranges(4) == ()
+
+
+def test_of_many_ranges_the_least_that_holds_all_is_asked():
+    made = in_runs([9], *([[5], [6]] * (MOST_RANGES + 1)), [9])
+    assert made.ranges(5) == ((1100, 1100 + 100 * (2 * MOST_RANGES + 1)),)
+
+
+def test_without_runs_it_may_be_anywhere():
+    assert Traces(bloom([1])).ranges(1) is None
