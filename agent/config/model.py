@@ -107,10 +107,8 @@ class Store(Section):
     min_free_bytes: SizeField = fields.key(
         ByteSize.of("1GiB"), "Left free on the disk: below it senders are told to retry, the oldest slices go first. 0 is none"
     )
-    memory_limit: Annotated[SizeField, at_least(ByteSize.of("16MiB"))] = fields.machine_key(
-        lambda: fields.whole_mib(64, machine.memory_bytes() / 4, 128),
-        "a quarter of the memory (of the cgroup's limit), 64MiB to 128MiB",
-        "What DuckDB may use",
+    memory_limit: Annotated[SizeField, at_least(ByteSize.of("16MiB"))] = fields.key(
+        ByteSize.of("64MiB"), "What DuckDB may use: what it has read and written stays in memory up to this"
     )
     threads: int = fields.key(1, "DuckDB's threads", ge=1, le=256)
 
