@@ -2,8 +2,9 @@
 
 An agent of this checkout, pinned to one core, a client on the other. Saturated: spans per CPU-second with everything that the
 load causes until the process is quiet, acknowledgements, memory, bytes on disk. Then an hour of spans in twelve segments, and
-queries over it; then a steady rate; then the same queries at that rate. ``--peer`` measures any other OTLP server instead, with
-the same client. Everything is on loopback, bounded, and only processes that this one started are ended.
+queries over it; then a steady rate; then the same queries at that rate. With ``--peer`` the agent and any other OTLP server are
+saturated in turns by the same client, and nothing else. Everything is on loopback, bounded, and only processes that this one
+started are ended.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import typer
 from rich.console import Console
 
 from bench import phases, report
-from bench.load import Order
+from bench.connections import HTTP
 from bench.machine import REPOSITORY, about, cores, use_of
+from bench.peer import Peer, in_turns, show_rounds
 from bench.queries import questions, questions_of_logs
 from bench.shapes import SHAPES
-from bench.target import Agent, Target
+from bench.target import Agent
 
 NO_BOUND = 1_000_000
 USUAL_SPANS_PER_SECOND = 120_000.0
@@ -48,8 +50,17 @@ def house(  # noqa: PLR0913 its parameters are the options
     checkout: Annotated[
         Path, typer.Option(help="Whose agent is measured: of another commit, by the same client.")
     ] = REPOSITORY,
-    peer: Annotated[str, typer.Option(metavar="HOST:PORT", help="Another OTLP gRPC server; needs --pid.")] = "",
-    pid: Annotated[int, typer.Option(help="The peer's process, whose CPU and memory count.")] = 0,
+    peer: Annotated[
+        str,
+        typer.Option(
+            metavar="ENDPOINT", help="Another OTLP server, HOST:PORT or http://HOST:PORT/path, in turns; needs --pid."
+        ),
+    ] = "",
+    pid: Annotated[int, typer.Option(min=0, help="The peer's process: its CPU and memory count, its core is the agent's.")] = 0,
+    peer_data: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Where the peer keeps its files.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Of --seconds each for the agent and for the peer.")] = 3,
     workdir: Annotated[Path | None, typer.Option(help="Where data directories are made; the system's default.")] = None,
 ) -> None:
     """Measure, print one table, keep the JSON under bench/results/."""
@@ -59,22 +70,24 @@ def house(  # noqa: PLR0913 its parameters are the options
         raise typer.BadParameter(f"write one of {', '.join(phases.WORDS)}", param_hint="--signal")
     if stage not in {"query", "ingest"}:
         raise typer.BadParameter("write query or ingest", param_hint="--stage")
-    if bool(peer) != bool(pid):
-        raise typer.BadParameter("a peer needs both", param_hint="--peer, --pid")
+    if bool(peer) != bool(pid) or (peer and not seconds):
+        raise typer.BadParameter("a peer needs all three", param_hint="--peer, --pid, --seconds")
+    if "://" in peer and not peer.startswith(HTTP):
+        raise typer.BadParameter(f"write HOST:PORT or {HTTP}HOST:PORT/path", param_hint="--peer")
     server, client = cores()
     plan = phases.Plan(
         shape=shape,
         connections=connections,
         seconds=seconds,
         requests=requests,
-        spans=0 if signal == "metrics" else spans,
+        spans=0 if peer or signal == "metrics" else spans,
         runs=runs,
         rate=rate,
-        steady_seconds=steady_seconds if signal == "traces" else 0,
+        steady_seconds=steady_seconds if signal == "traces" and not peer else 0,
         server_core=server,
         client_core=client,
         signal=signal,
-        killed=kill if signal == "traces" else 0,
+        killed=kill if signal == "traces" and not peer else 0,
         checkout=checkout.resolve(),
         stage=stage,
     )
@@ -83,24 +96,15 @@ def house(  # noqa: PLR0913 its parameters are the options
         "about": about(plan.checkout),
         "plan": {name: value for name, value in asdict(plan).items() if name != "checkout"},
     }
-    if peer:
-        figures |= {"peer": {"otlp_grpc": peer, "pid": pid}} | _peer(plan, Target(pid, peer))
-    else:
-        with tempfile.TemporaryDirectory(prefix="coral-bench-", dir=workdir) as directory:
+    console = Console(width=report.WIDTH)
+    with tempfile.TemporaryDirectory(prefix="coral-bench-", dir=workdir) as directory:
+        if peer:
+            figures |= in_turns(plan, Peer(pid, peer, peer_data), rounds, Path(directory, "agent"))
+        else:
             figures |= _agent(plan, Path(directory))
-    report.show(figures, Console(width=report.WIDTH))
+    report.head(figures, console)
+    (show_rounds if peer else report.show)(figures, console)
     print(f"kept in {report.write(figures, name)}")
-
-
-def _peer(plan: phases.Plan, target: Target) -> dict[str, Any]:
-    """What can be asked of a server that this bench knows nothing of."""
-    order = Order(
-        target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=plan.seconds, requests=plan.requests
-    )
-    figures = {"saturated": phases.saturate(target, order, plan.client_core)} if plan.seconds else {}
-    if plan.steady_seconds:
-        figures["steady"] = phases.steady(plan, target)
-    return figures
 
 
 def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client: a process of its own that sends requests over gRPC as raw bytes and times every acknowledgement.
+"""The client: a process of its own that sends requests as raw bytes, over gRPC or HTTP, and times every acknowledgement.
 
 It reads one Order as JSON from standard input and writes one Outcome as JSON to standard output. Saturating, every connection
 sends as soon as it is answered. Paced, requests leave at fixed moments whether or not earlier ones are answered, and latency
@@ -17,40 +17,30 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-import grpc
-import grpc.aio
 import uvloop
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from agent.clock import SystemClock
+from bench.connections import TIMEOUT_SECONDS, Connection, Refused, connected
 from bench.machine import REPOSITORY, pinned
 from bench.shapes import Requests
 
-EXPORT = {
-    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-}
 SAMPLES = 2000
 """Trace ids kept for queries."""
 
-TIMEOUT_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 """After an error, so that a refusing server is not hammered."""
 
 OUTSTANDING = 1024
 """Paced requests without an answer; more are counted as missed."""
 
-_PARALLEL = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to send. Whichever of ``seconds`` and ``requests`` comes first ends it; ``rate`` is records a second, 0 saturates.
 
-    ``first_ns`` and ``step_ns`` date the requests; without them they happen now.
+    ``endpoint`` is as in ``bench.connections``. ``first_ns`` and ``step_ns`` date the requests; without them they happen now.
     """
 
     endpoint: str
@@ -98,28 +88,27 @@ class Client:
 
     async def run(self) -> Outcome:
         order = self._order
-        channels = [grpc.aio.insecure_channel(order.endpoint, options=_PARALLEL) for _ in range(order.connections)]
-        await asyncio.gather(*(asyncio.wait_for(channel.channel_ready(), TIMEOUT_SECONDS) for channel in channels))
-        calls = [channel.unary_unary(EXPORT[order.signal], None, None) for channel in channels]
+        opening = (connected(order.endpoint, order.signal) for _ in range(order.connections))
+        connections = await asyncio.gather(*opening)
         cpu, began = time.process_time(), time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             if order.rate:
-                tasks.create_task(self._pace(calls, tasks, began))
+                tasks.create_task(self._pace(connections, tasks, began))
             else:
-                for call in calls:
-                    tasks.create_task(self._saturate(call, began + order.seconds))
+                for connection in connections:
+                    tasks.create_task(self._saturate(connection, began + order.seconds))
         self._outcome.seconds = time.monotonic() - began
         self._outcome.client_cpu_seconds = time.process_time() - cpu
         self._outcome.errors = dict(self._errors)
-        for channel in channels:
-            await channel.close(None)
+        for connection in connections:
+            await connection.close()
         return self._outcome
 
-    async def _saturate(self, call: Any, until: float) -> None:  # noqa: ANN401 grpc's multicallable
+    async def _saturate(self, connection: Connection, until: float) -> None:
         while time.monotonic() < until and (made := next(self._made, None)) is not None:
-            await self._send(call, made, time.monotonic())
+            await self._send(connection, made, time.monotonic())
 
-    async def _pace(self, calls: list[Any], tasks: asyncio.TaskGroup, began: float) -> None:
+    async def _pace(self, connections: list[Connection], tasks: asyncio.TaskGroup, began: float) -> None:
         order = self._order
         gap = self._requests.records / order.rate
         outstanding: set[asyncio.Task[None]] = set()
@@ -131,19 +120,19 @@ class Client:
             if len(outstanding) >= OUTSTANDING:
                 self._outcome.missed += 1
                 continue
-            task = tasks.create_task(self._send(calls[number % len(calls)], made, due))
+            task = tasks.create_task(self._send(connections[number % len(connections)], made, due))
             outstanding.add(task)
             task.add_done_callback(outstanding.discard)
 
-    async def _send(self, call: Any, made: tuple[bytes, bytes], since: float) -> None:  # noqa: ANN401 grpc's multicallable
+    async def _send(self, connection: Connection, made: tuple[bytes, bytes], since: float) -> None:
         outcome, (payload, trace_id) = self._outcome, made
         outcome.requests += 1
         outcome.records += self._requests.records
         outcome.bytes += len(payload)
         try:
-            reply = await call(payload, timeout=TIMEOUT_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            self._errors[error.code().name] += 1
+            reply = await connection.export(payload)
+        except Refused as refused:
+            self._errors[str(refused)] += 1
             await asyncio.sleep(PAUSE_SECONDS)
             return
         outcome.latencies_ms.append((time.monotonic() - since) * 1000)

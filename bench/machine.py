@@ -11,7 +11,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from agent.clock import SystemClock
 
 REPOSITORY = Path(__file__).parents[1]
 QUIET_SECONDS = 2.0
-QUIET_CPU_SECONDS = 0.04
-"""Two per cent of a core: what an agent's once-a-second loops cost when nothing comes in."""
+QUIET_CORES = 0.02
+"""What an agent's once-a-second loops cost when nothing comes in."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PACKAGES = ("duckdb", "pyarrow", "protobuf", "ptars", "grpcio", "uvloop")
@@ -56,17 +56,17 @@ def _pairs(text: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
-def until_quiet(pid: int, at_most_seconds: float = 60) -> tuple[Use, float]:
-    """What a process has used once its CPU time stands still, and how long that took; bounded."""
+def until_quiet(pid: int, at_most_seconds: float = 60, quiet_seconds: float = QUIET_SECONDS) -> tuple[Use, float]:
+    """What a process has used once its CPU time has stood still for so long, and when that began; bounded."""
     began = time.monotonic()
     seen = [(began, use_of(pid).cpu_seconds)]
     while time.monotonic() - began < at_most_seconds:
         time.sleep(0.1)
         now, use = time.monotonic(), use_of(pid)
         seen.append((now, use.cpu_seconds))
-        while now - seen[0][0] > QUIET_SECONDS:
+        while now - seen[0][0] > quiet_seconds:
             then = seen.pop(0)
-            if use.cpu_seconds - then[1] <= QUIET_CPU_SECONDS:
+            if use.cpu_seconds - then[1] <= QUIET_CORES * quiet_seconds:
                 return use, then[0] - began
     return use_of(pid), at_most_seconds
 
@@ -82,15 +82,53 @@ def pinned(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def held(pid: int, core: int) -> Iterator[None]:
+    """Another process, all threads that it has and will have, on one core; at the end it may use again what it could before.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+        PermissionError: it is somebody else's.
+    """
+    before = os.sched_getaffinity(pid)
+    _keep(pid, {core})
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            _keep(pid, before)
+
+
+def _keep(pid: int, cores: set[int]) -> None:
+    """Threads inherit from the one that starts them: when none is found elsewhere, all will stay."""
+    found = True
+    while found:
+        found = False
+        for thread in map(int, os.listdir(f"/proc/{pid}/task")):  # noqa: PTH208 names only
+            with suppress(ProcessLookupError):  # the thread has ended
+                if os.sched_getaffinity(thread) != cores:
+                    os.sched_setaffinity(thread, cores)
+                    found = True
+
+
 def cores() -> tuple[int, int]:
     """The server's core and the client's; the same when there is one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
 
+def name_of(pid: int) -> str:
+    """What the kernel calls a process."""
+    return (Path("/proc") / str(pid) / "comm").read_text().strip()
+
+
 def bytes_of(directory: Path, pattern: str) -> int:
-    """What ``du`` says of the files that match."""
-    return sum(path.stat().st_blocks * 512 for path in directory.glob(pattern))
+    """What ``du`` says of the files that match; those that go meanwhile count nothing."""
+    total = 0
+    for path in directory.glob(pattern):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_blocks * 512
+    return total
 
 
 def speed_ms(core: int) -> float:

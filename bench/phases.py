@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.clock import MINUTE_NS, SystemClock
 from bench.load import Order, Outcome, Running
-from bench.machine import REPOSITORY, Use, bytes_of, until_quiet, use_of
+from bench.machine import QUIET_SECONDS, REPOSITORY, Use, bytes_of, until_quiet, use_of
 from bench.queries import Question, percentile, rows_kept, timed
 from bench.target import Agent, Ended, Target
 
@@ -66,16 +66,16 @@ class _Watched:
     samples: list[tuple[float, Use]]
 
 
-def _watch(target: Target, order: Order, core: int) -> _Watched:
-    before = use_of(target.pid)
+def _watch(pid: int, order: Order, core: int) -> _Watched:
+    before = use_of(pid)
     running = Running(order, core)
     samples: list[tuple[float, Use]] = []
     began = time.monotonic()
     while running.alive():
         time.sleep(0.05)
         if time.monotonic() - began >= len(samples) + 1:
-            samples.append((time.monotonic() - began, use_of(target.pid)))
-    return _Watched(running.outcome(), before, use_of(target.pid), samples)
+            samples.append((time.monotonic() - began, use_of(pid)))
+    return _Watched(running.outcome(), before, use_of(pid), samples)
 
 
 def _sent(outcome: Outcome) -> Figures:
@@ -96,15 +96,15 @@ def _sent(outcome: Outcome) -> Figures:
     }
 
 
-def saturate(target: Target, order: Order, core: int) -> Figures:
-    """Every connection sends as fast as it is answered; the server's CPU counts until it is quiet.
+def saturate(pid: int, order: Order, core: int, quiet_seconds: float = QUIET_SECONDS) -> Figures:
+    """Every connection sends as fast as it is answered; the server's CPU counts until it has been quiet for so long.
 
     Raises:
         RuntimeError: nothing was accepted.
     """
-    until_quiet(target.pid, 20)
-    watched = _watch(target, order, core)
-    quiet, settled = until_quiet(target.pid)
+    until_quiet(pid, 20, min(quiet_seconds, QUIET_SECONDS))
+    watched = _watch(pid, order, core)
+    quiet, settled = until_quiet(pid, quiet_seconds=quiet_seconds)
     outcome, before = watched.outcome, watched.before
     if not outcome.accepted:
         raise RuntimeError(f"the server accepted nothing: {outcome.errors}")
@@ -137,7 +137,7 @@ def ingest(plan: Plan, directory: Path) -> Figures:
             seconds=plan.seconds,
             requests=plan.requests,
         )
-        figures = saturate(agent.target, order, plan.client_core)
+        figures = saturate(agent.target.pid, order, plan.client_core)
         counted = agent.accepted(WORDS[plan.signal])
         before_stop = use_of(agent.target.pid).cpu_seconds
         figures |= _sealed(agent.stop(), before_stop, directory, counted)
@@ -183,7 +183,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
             first_ns=SystemClock().now_ns() - HOUR_NS,
             step_ns=HOUR_NS // requests,
         )
-        outcome = _watch(agent.target, order, plan.client_core).outcome
+        outcome = _watch(agent.target.pid, order, plan.client_core).outcome
         if not outcome.accepted:
             raise RuntimeError(f"the agent accepted nothing: {outcome.errors}")
         before_stop = use_of(agent.target.pid).cpu_seconds
@@ -203,7 +203,7 @@ def killed(plan: Plan, directory: Path) -> Figures:
         order = Order(
             agent.target.otlp_grpc, shape=plan.shape, connections=plan.connections, seconds=60.0, requests=plan.killed // 512
         )
-        outcome = _watch(agent.target, order, plan.client_core).outcome
+        outcome = _watch(agent.target.pid, order, plan.client_core).outcome
     finally:
         agent.kill()
     journal = sum(path.stat().st_size for path in directory.glob("*.journal"))
@@ -231,7 +231,7 @@ def ask(target: Target, kinds: list[Question], runs: int) -> Figures:
 def steady(plan: Plan, target: Target) -> Figures:
     """A steady rate: what it costs, how memory and open files move (the slopes are the second half's)."""
     before_load, _ = until_quiet(target.pid, 20)
-    watched = _watch(target, _steady_order(plan, target, plan.steady_seconds, seed=3), plan.client_core)
+    watched = _watch(target.pid, _steady_order(plan, target, plan.steady_seconds, seed=3), plan.client_core)
     quiet, _ = until_quiet(target.pid)
     half = watched.samples[len(watched.samples) // 2 :]
     return _sent(watched.outcome) | {

@@ -45,8 +45,8 @@ def write(figures: dict[str, Any], name: str) -> Path:
     return path
 
 
-def show(figures: dict[str, Any], console: Console) -> None:
-    """The table of a run."""
+def head(figures: dict[str, Any], console: Console) -> None:
+    """What was measured, where and when."""
     about, plan = figures["about"], figures["plan"]
     console.print(
         f"[bold]{figures['name']}[/]: {plan['shape']} shape, {plan['connections']} connections, "
@@ -55,10 +55,14 @@ def show(figures: dict[str, Any], console: Console) -> None:
         f"fixed work {about['machine']['speed_ms']} ms; "
         f"commit {about['commit'][:10]}{' and changes' if about['uncommitted'] else ''}, {about['date']}"
     )
+
+
+def show(figures: dict[str, Any], console: Console) -> None:
+    """The table of a run."""
     table = Table("", "measured", "must", "aim", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
-    goals = _GOALS | _GOALS_OF_SIGNAL.get(plan["signal"], {})
+    goals = _GOALS | _GOALS_OF_SIGNAL.get(figures["plan"]["signal"], {})
     for title, rows in _sections(figures):
         table.add_section()
         table.add_row(f"[bold]{title}[/]")

@@ -123,7 +123,7 @@ def whole(stage: str, seconds: float) -> float:
         agent = Agent(Path(directory) / "store", server, {"SCRUB__STAGE": stage})
         try:
             order = Order(agent.target.otlp_grpc, "usual", connections=8, seconds=seconds)
-            return float(saturate(agent.target, order, client)["spans_per_cpu_second"])
+            return float(saturate(agent.target.pid, order, client)["spans_per_cpu_second"])
         finally:
             agent.stop()
 

@@ -1,4 +1,4 @@
-"""What is measured: an agent that this bench starts and ends, or any process that answers OTLP over gRPC."""
+"""What is measured: an agent that this bench starts and ends."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ _DOORS = ("OTLP__GRPC", "OTLP__HTTP", "QUERY", "ADMIN")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A process and its doors; a peer has only the first."""
+    """A process and its doors."""
 
     pid: int
     otlp_grpc: str
-    query: str | None = None
-    admin: str | None = None
+    otlp_http: str
+    query: str
+    admin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Agent:
             for line in self.log().splitlines():
                 event = json.loads(line) if line.startswith("{") else {}
                 if event.get("event") == "listening":
-                    return Target(self._process.pid, event["otlp_grpc"], event["query"], event["admin"])
+                    return Target(self._process.pid, *(event[door] for door in ("otlp_grpc", "otlp_http", "query", "admin")))
             time.sleep(0.01)
         self.kill()
         raise RuntimeError(f"the agent did not come up:\n{self.log()}")
