@@ -8,7 +8,6 @@ So an attribute is looked for by reading the small table, and a block is a third
 
 from __future__ import annotations
 
-import copy
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -159,12 +158,6 @@ class Block:
         self.stored = stored
         self._buffers = Buffers(memoryview(stored)[HEAD.size :])
         self._of_attributes: dict[str, Attributes] = {}
-
-    def anew(self) -> Block:
-        """This block with nothing unpacked: what a query unpacks goes with it, and the block may wait in memory for long."""
-        block = copy.copy(self)
-        block._buffers, block._of_attributes = Buffers(memoryview(self.stored)[HEAD.size :]), {}
-        return block
 
     def column(self, name: str) -> pa.Array:
         """See ``Piece``."""

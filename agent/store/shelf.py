@@ -109,7 +109,7 @@ class Shelf:
             return None
         piece = self._pieces[number]
         if not isinstance(piece, Place):
-            return piece.anew() if isinstance(piece, Block) else piece
+            return Block(piece.stored) if isinstance(piece, Block) else piece  # one that waits keeps nothing unpacked
         try:
             if self._fd < 0:
                 self._fd = os.open(self._view.segment.blocks, os.O_RDONLY | os.O_CLOEXEC)
