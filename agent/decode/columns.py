@@ -25,8 +25,22 @@ from agent import schema, services
 _POOL = ptars.HandlerPool([otlp_columns_pb2.DESCRIPTOR])
 
 
+Numbers = npt.NDArray[np.int64]
+
+
 class Undecodable(ValueError):
     """At least one payload of the group is not OTLP."""
+
+
+class Repeating(Undecodable):
+    """What one payload says once, for many records, would take too much room beside each of them."""
+
+
+MAX_REPEATED = 64
+"""Times its own bytes that a payload may take with what it says once for many, ``MAX_REPEATED_BYTES`` at most: a mebibyte of a
+metric's name over 2,000 points is 2 GiB, and a kibibyte when compressed. A Resource of 2 KiB over 50 scopes takes 14 times."""
+
+MAX_REPEATED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +67,23 @@ def _origin_of(resource: bytes | None, resource_url: str, scope: bytes | None, s
     for part in (resource, resource_url.encode(), scope, scope_url.encode()):
         digest.update(b"-" if part is None else b"%d:" % len(part))
         digest.update(part or b"")
-    if max(len(resource or b""), len(scope or b"")) > LARGEST_RESOURCE:
+    if max(map(len, (resource or b"", scope or b"", resource_url, scope_url))) > LARGEST_RESOURCE:
         return None
     try:
         name = services.service_name(resource)
     except ValueError:
         return None
     service = services.normal(name) or services.UNKNOWN_SERVICE
+    if len(service.encode()) > LONGEST_SERVICE:
+        return None
     return Origin(int.from_bytes(digest.digest(), "little"), service, resource, resource_url, scope, scope_url)
 
 
 LARGEST_RESOURCE = 262_144
 """Bytes, of a scope too: parsed, one of nothing but empty attributes takes up to ninety times as many."""
+
+LONGEST_SERVICE = 4096
+"""Bytes of a service's name, which stands in every row."""
 
 LONGEST_KEPT = 16_384
 """Bytes of an origin that is remembered: with 2,048 of them at most 32 MiB."""
@@ -84,6 +103,31 @@ class Flat:
     request: pa.Array
     scope: pa.Array
     origins: list[Origin | None]
+    repeated: int = 0
+    """Bytes that the payloads take with what they say once for many."""
+
+
+def byte_lengths(texts: pa.Array) -> Numbers:
+    """Bytes of each text; 0 for null."""
+    return np.asarray(pc.fill_null(pc.binary_length(texts), 0), np.int64)
+
+
+def list_lengths(lists: pa.Array) -> Numbers:
+    """Elements of each list; 0 for null."""
+    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0), np.int64)
+
+
+def repeated(payloads: Sequence[bytes], request: pa.Array, said: Numbers, times: Numbers) -> int:
+    """Bytes that these payloads take when what is said once in each ``request`` stands beside all that it is said of.
+
+    Raises:
+        Repeating: too many for one of them.
+    """
+    taken = np.bincount(np.asarray(request), weights=said * times, minlength=len(payloads))
+    most = np.minimum([MAX_REPEATED * len(payload) for payload in payloads], MAX_REPEATED_BYTES)
+    if (taken > most).any():
+        raise Repeating("more than is held")
+    return int(taken.sum())
 
 
 def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
@@ -95,6 +139,7 @@ def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
 
     Raises:
         Undecodable: at least one payload is not OTLP; which one is not known.
+        Repeating: a Resource has too many scopes for its size.
     """
     try:
         batch = _POOL.get_for_message(message.DESCRIPTOR).list_to_record_batch(list(payloads))
@@ -105,6 +150,8 @@ def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
     scopes = resource.field(1)
     scope = scopes.flatten()
     records = scope.field(1)
+    said = byte_lengths(resource.field(0)) + byte_lengths(resource.field(2))
+    taken = repeated(payloads, resources.value_parent_indices(), said, list_lengths(scopes))
     resource_of_scope = scopes.value_parent_indices()
     request_of_scope = resources.value_parent_indices().take(resource_of_scope)
     scope_of_record = records.value_parent_indices()
@@ -118,7 +165,7 @@ def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
             strict=True,
         )
     ]
-    return Flat(records.flatten(), request_of_scope.take(scope_of_record), scope_of_record, origins)
+    return Flat(records.flatten(), request_of_scope.take(scope_of_record), scope_of_record, origins, taken)
 
 
 def entries(records: pa.StructArray) -> int:

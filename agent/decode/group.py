@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from agent import schema
 from agent.batch import Batch, Decoded, Export, Receipt, Signal
 from agent.decode import columns
-from agent.decode.columns import Flat, Origin, Undecodable
+from agent.decode.columns import Flat, Origin, Repeating, Undecodable
 from agent.decode.refusals import Check, Refusals, sift
 from agent.decode.skew import skewed
 from agent.decode.slices import SLICE_BYTES, slices
@@ -29,13 +29,19 @@ _TOO_DENSE = (
     f"the request has more than {MAX_ENTRIES} attributes, events, links, exemplars and data points: send smaller batches"
 )
 
+_REPEATING = (
+    "the request has Resources or metrics of so many bytes for so many scopes or data points that they cannot be kept beside "
+    "each: send shorter texts, or fewer in a request"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """How one signal is decoded.
 
     Its trimmed request, how that becomes records (``expand``: a metric becomes its data points), what makes a record bad, and
-    which columns a good one fills. ``rows`` is given the time of arrival in nanoseconds.
+    which columns a good one fills. ``rows`` is given the time of arrival in nanoseconds. ``repeated`` says how many bytes
+    ``expand`` will take with what it repeats, or raises ``Repeating``.
     """
 
     signal: Signal
@@ -44,6 +50,7 @@ class Decoder:
     rows: Callable[[Flat, int], pa.RecordBatch]
     noun: str
     expand: Callable[[Flat], Flat] = lambda flat: flat
+    repeated: Callable[[Flat, Sequence[bytes]], int] = lambda _flat, _payloads: 0
 
     def decode(self, exports: Sequence[Export], now_ns: int) -> Decoded:
         """Decode a group that arrived now; an export that is not OTLP, or too dense, costs itself alone."""
@@ -60,7 +67,7 @@ class Decoder:
 
     def _together(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
         try:
-            flats = [columns.flatten(payloads, self.message)]
+            flats = [self._flat(payloads)[0]]
         except Undecodable:
             return self._readable(payloads, now_ns)
         return self._decoded(flats, len(payloads), now_ns)
@@ -68,16 +75,27 @@ class Decoder:
     def _large(self, payload: bytes, now_ns: int) -> Decoded:
         """One request in slices; none of it is kept when one of them cannot be."""
         flats = []
-        entries = 0
+        entries = repeated = 0
         try:
             for piece in slices(self.signal, payload):
-                flats.append(columns.flatten([piece], self.message))
-                entries += columns.entries(flats[-1].columns)
+                flat, more = self._flat([piece])
+                flats.append(flat)
+                repeated += more
+                entries += columns.entries(flat.columns)
                 if entries > MAX_ENTRIES:
                     return Decoded(None, [TooLarge(_TOO_DENSE)])
+                if repeated > columns.MAX_REPEATED_BYTES:
+                    return Decoded(None, [TooLarge(_REPEATING)])
+        except Repeating:
+            return Decoded(None, [TooLarge(_REPEATING)])
         except (Undecodable, MalformedExport):
             return Decoded(None, [self._malformed()])
         return self._decoded(flats, 1, now_ns)
+
+    def _flat(self, payloads: Sequence[bytes]) -> tuple[Flat, int]:
+        """What these payloads hold, and the bytes that it takes with what is said once for many."""
+        flat = columns.flatten(payloads, self.message)
+        return flat, flat.repeated + self.repeated(flat, payloads)
 
     def _decoded(self, flats: Iterable[Flat], requests: int, now_ns: int) -> Decoded:
         """What ``requests`` requests hold, which were flattened together or in slices."""
@@ -104,13 +122,16 @@ class Decoder:
     def _readable(self, payloads: Sequence[bytes], now_ns: int) -> Decoded:
         """The slow way, for a group with at least one payload that is not OTLP: find out which."""
         readable = []
+        receipts: list[Receipt | Exception] = [self._malformed() for _ in payloads]
         for index, payload in enumerate(payloads):
             try:
-                columns.flatten([payload], self.message)
+                self._flat([payload])
+            except Repeating:
+                receipts[index] = TooLarge(_REPEATING)
             except Undecodable:
                 continue
-            readable.append(index)
-        receipts: list[Receipt | Exception] = [self._malformed() for _ in payloads]
+            else:
+                readable.append(index)
         if not readable:
             return Decoded(None, receipts)
         decoded = self._together([payloads[index] for index in readable], now_ns)

@@ -16,7 +16,7 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, RESOURCE, Check, crowded, foreign, late
 from agent.decode.string_indices import string_indices
 from agent.decode.wire import with_length
 
@@ -39,11 +39,7 @@ _UNSET = pa.scalar(0, pa.int32())
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check(
-            "invalid_resource",
-            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
-            unreadable_resource,
-        ),
+        RESOURCE,
         Check("invalid_time", "with a time after the year 2262", late("time_unix_nano", "observed_time_unix_nano")),
         Check(
             "too_many_entries",

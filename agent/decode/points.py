@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
@@ -12,9 +13,9 @@ from otlp_columns import otlp_columns_pb2
 from agent import schema
 from agent.batch import Signal
 from agent.decode import columns
-from agent.decode.columns import Flat
+from agent.decode.columns import Flat, Numbers, byte_lengths, list_lengths, repeated
 from agent.decode.group import Decoder
-from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, RESOURCE, Check, crowded, foreign, late, named, some
 from agent.decode.string_indices import string_indices
 from agent.schema import PointKind
 
@@ -77,16 +78,28 @@ def _nothing(name: str, length: int) -> pa.Array:
     return pa.nulls(length, pa.uint64() if name in _TIMES else kind)
 
 
+def _repeated(flat: Flat, payloads: Sequence[bytes]) -> int:
+    """Bytes of these payloads with what each metric says beside each of its points."""
+    metrics = flat.columns
+    metadata = metrics.field("metadata")
+    said = sum((byte_lengths(metrics.field(name)) for name in ("name", "description", "unit")), _of_lists(metadata))
+    points = sum(list_lengths(metrics.field(kind.name.lower()).flatten()[0]) for kind in PointKind)
+    return repeated(payloads, flat.request, said, points)
+
+
+def _of_lists(lists: pa.ListArray) -> Numbers:
+    """Bytes of the elements of each list."""
+    ends = np.concatenate(([0], np.cumsum(byte_lengths(lists.values))))
+    offsets = np.asarray(lists.offsets)
+    return ends[offsets[1:]] - ends[offsets[:-1]]
+
+
 def _expand(flat: Flat) -> Flat:
     """Metrics to data points, in the order of their kinds."""
     found = [points for kind in PointKind if (points := _points(flat.columns, kind)) is not None]
     if not found:
-        return Flat(
-            pa.StructArray.from_arrays([_nothing(n, 0) for n in _POINT_COLUMNS], _POINT_COLUMNS),
-            flat.request[:0],
-            flat.scope[:0],
-            flat.origins,
-        )
+        nothing = pa.StructArray.from_arrays([_nothing(n, 0) for n in _POINT_COLUMNS], _POINT_COLUMNS)
+        return Flat(nothing, flat.request[:0], flat.scope[:0], flat.origins)
     metric = pa.concat_arrays([index for _, index in found])
     points = pa.concat_arrays([rows for rows, _ in found])
     return Flat(points, flat.request.take(metric), flat.scope.take(metric), flat.origins)
@@ -125,11 +138,8 @@ def _no_temporality(flat: Flat) -> pa.Array | None:
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     return (
-        Check(
-            "invalid_resource",
-            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
-            unreadable_resource,
-        ),
+        RESOURCE,
+        named("metric_name", "unit"),
         Check("invalid_time", "without time_unix_nano", _no_time),
         Check("invalid_time", "with a time after the year 2262", late("time_ns", "start_time_ns")),
         Check("no_value", "without a value and without the flag that says so", _no_value),
@@ -154,4 +164,6 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
 
 def point_decoder(owns: Callable[[str], bool], max_entries: int = MAX_ENTRIES) -> Decoder:
     """The decoder of metric exports; points of services that are not ours are refused."""
-    return Decoder(Signal.METRICS, otlp_columns_pb2.Metrics, _checks(owns, max_entries), _rows, "data points", _expand)
+    return Decoder(
+        Signal.METRICS, otlp_columns_pb2.Metrics, _checks(owns, max_entries), _rows, "data points", _expand, _repeated
+    )

@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent.batch import Receipt
-from agent.decode.columns import LATEST_NS, Flat, ends_of
+from agent.decode.columns import LATEST_NS, Flat, byte_lengths, ends_of
 
 MAX_ENTRIES = 4096
 """Of attributes, of events, of links in one record; SDKs stop at 128."""
+
+LONGEST_NAME = 16 << 10
+"""Bytes of a span's name, or of a metric's name and unit: DuckDB, which has 64 MiB or 128, reads 2,048 of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,23 @@ def unreadable_resource(flat: Flat) -> pa.Array | None:
     if None not in flat.origins:
         return None
     return pa.array([origin is None for origin in flat.origins]).take(flat.scope)
+
+
+RESOURCE = Check(
+    "invalid_resource",
+    "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB, or service.name than 4 KiB",
+    unreadable_resource,
+)
+
+
+def named(*fields: str) -> Check:
+    """Records whose name, these fields together, is longer than is kept."""
+
+    def bad(flat: Flat) -> pa.Array | None:
+        size = sum(byte_lengths(flat.columns.field(field)) for field in fields)
+        return some(pa.array(size > LONGEST_NAME)) if len(flat.columns) else None
+
+    return Check("name_too_long", f"with a name, or name and unit, of more than {LONGEST_NAME >> 10} KiB", bad)
 
 
 def late(*fields: str) -> Callable[[Flat], pa.Array | None]:

@@ -14,7 +14,7 @@ from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
 from agent.decode.group import Decoder
-from agent.decode.refusals import MAX_ENTRIES, Check, crowded, foreign, late, some, unreadable_resource
+from agent.decode.refusals import MAX_ENTRIES, RESOURCE, Check, crowded, foreign, late, named, some
 from agent.decode.string_indices import string_indices
 
 _ERROR, _NOT = pa.scalar(int(Status.STATUS_CODE_ERROR), pa.int32()), pa.scalar(False)
@@ -43,11 +43,8 @@ def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
     trace_hint = "with a trace_id that is not 16 bytes or is all zeros"
     span_hint = "with a span_id that is not 8 bytes or is all zeros"
     return (
-        Check(
-            "invalid_resource",
-            "under a resource that is not valid protobuf, or it or the scope is larger than 256 KiB",
-            unreadable_resource,
-        ),
+        RESOURCE,
+        named("name"),
         Check("invalid_trace_id", trace_hint, _wrong_length("trace_id", 16)),
         Check("invalid_trace_id", trace_hint, _zero_trace_id),
         Check("invalid_span_id", span_hint, _wrong_length("span_id", 8)),

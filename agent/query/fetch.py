@@ -14,12 +14,13 @@ from agent.query.conditions import wanted_of
 from agent.query.edge import LOOKED_THROUGH, ROOM_FOR_UNEVENNESS, edge_of
 from agent.query.fields import Order
 from agent.query.page import Position
-from agent.query.plan import Plan
+from agent.query.plan import LEAST_ROOM, Plan
 from agent.query.rows import Origin, Row, Shape, origins_of, row_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
 from agent.store.statement import Source, Statement
+from agent.store.weight import rows_within, text_bytes
 
 ORIGINS_AT_ONCE = 64
 """Origins read before it is looked how large they are: 32 MiB, of Resources and scopes of 256 KiB each."""
@@ -62,6 +63,7 @@ class Fetch:
         self._scrubber = scrubber
         self._names = schema.HOT[plan.signal]
         self._origin = self._names.index("origin")
+        self._texts = sql.texts_of(plan.signal)
         self._wanted = wanted_of(plan)
         self.warnings: list[str] = list(plan.warnings)
         self.sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
@@ -69,23 +71,25 @@ class Fetch:
     def behind(self, after: Position | None, limit: int, room: int) -> Fetched:
         """The first rows behind a position: at most ``limit``, and no more than ``room`` bytes and one block."""
         best: list[_Place] = []
+        full = False
         for source in self.sources:
-            if len(best) > limit and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
+            if (full or len(best) > limit) and self._rank(_best(self._plan.order, source.bounds)) < self._rank(best[-1].key):
                 break  # sources are in order of their best row: none behind this one can hold a better row either
-            bar = best[-1].key if len(best) > limit else None
-            best = self._merge(best, source, self._first(source, after, limit + 1, bar), limit + 1)
+            bar = best[-1].key if full or len(best) > limit else None
+            best, is_cut = self._merge(best, source, self._first(source, after, limit + 1, bar, room), limit + 1, room)
+            full = full or is_cut
         places, rows, size = self._completed(best[:limit], room)
         end = Position(places[-1].key, places[-1].arrival) if places else None
-        return Fetched(rows, size, end, more=len(places) < len(best))
+        return Fetched(rows, size, end, more=full or len(places) < len(best))
 
-    def _first(self, source: Source, after: Position | None, limit: int, bar: int | None) -> list[tuple[Any, ...]]:
+    def _first(self, source: Source, after: Position | None, limit: int, bar: int | None, room: int) -> list[tuple[Any, ...]]:
         """The first rows of one source behind a position and not beyond ``bar``, from as small a part as seems to hold them."""
         rows = LOOKED_THROUGH * limit
         while True:
             part = edge_of(self._plan, source.bounds, after, rows) if bar is None and self._wanted is None else None
             edge = bar if part is None else part
-            found = self.select(source, partial(sql.page, self._plan, after=after, limit=limit, edge=edge))
-            if part is None or len(found) == limit:
+            found = self._hot(source, partial(sql.page, self._plan, after=after, limit=limit, edge=edge), room)
+            if part is None or len(found) == limit or text_bytes(found, self._texts) >= room:
                 return found
             rows = rows * ROOM_FOR_UNEVENNESS * limit // max(len(found), 1)
 
@@ -94,7 +98,7 @@ class Fetch:
         places: list[_Place] = []
         for source in self.sources:
             statement = partial(sql.shown, self._plan, after=after, limit=MAX_REPEATS)
-            places = self._merge(places, source, self.select(source, statement), MAX_REPEATS)
+            places, _ = self._merge(places, source, self._hot(source, statement, LEAST_ROOM), MAX_REPEATS, LEAST_ROOM)
         while places:
             completed, rows, _ = self._completed(places, self._plan.room)
             yield rows
@@ -109,6 +113,10 @@ class Fetch:
         except SegmentUnreadable as fault:
             self._unreadable(fault)
             return []
+
+    def _hot(self, source: Source, statement: Callable[[Source], Statement], room: int) -> list[tuple[Any, ...]]:
+        """The rows of a statement over hot columns; when their texts take more than ``room``, not all of them."""
+        return self.select(source, statement, partial(self._reading.select, texts=self._texts, room=room))
 
     def warn(self, warning: str) -> None:
         """Say so once."""
@@ -129,11 +137,15 @@ class Fetch:
         """A key such that higher comes first."""
         return key if sql.descending(self._plan) else -key
 
-    def _merge(self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int) -> list[_Place]:
+    def _merge(
+        self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int, room: int
+    ) -> tuple[list[_Place], bool]:
+        """The best of both, as far as ``room`` bytes of hot text go; whether rows were left for want of it."""
         key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
         places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
-        merged = sorted((*best, *places), reverse=sql.descending(self._plan))
-        return merged[:limit]
+        merged = sorted((*best, *places), reverse=sql.descending(self._plan))[:limit]
+        count = rows_within(room, [place.cells for place in merged], self._texts)
+        return merged[:count], count < len(merged)
 
     def _completed(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], list[Row], int]:
         """As many of these places as ``room`` bytes hold, at least one; the rows there, in their order; their bytes."""
@@ -152,7 +164,8 @@ class Fetch:
             for place in places[:count]
             if place.cells[self._origin] in origins and place.arrival in cold
         )
-        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins
+        hot = text_bytes([place.cells for place in places[:count]], self._texts)
+        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins + hot
 
     def _cold(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], dict[int, tuple[Any, ...]], int]:
         """The first of these places, up to one left for want of room; cold columns by arrival; their bytes."""

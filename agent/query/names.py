@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,11 @@ from agent.batch import Signal
 from agent.query import sql
 from agent.query.flat import flat_attributes
 from agent.query.parts import Portion, in_parts
-from agent.query.plan import Names
+from agent.query.plan import LEAST_ROOM, Names
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.statement import Source, Statement
+from agent.store.weight import UNBOUNDED, text_bytes
 
 NEWEST_RECORDS = 2000
 """Records of each segment whose attributes are looked at: keys that only older ones have are not found."""
@@ -48,13 +49,18 @@ class _Found:
 
 
 class NamesSearch:
-    """One question for names against one reading; on a reader's thread."""
+    """One question for names against one reading; on a reader's thread.
 
-    def __init__(self, asked: Names, reading: Reading, scrubbers: Mapping[Signal, Scrubber]) -> None:
+    ``room`` is about how many bytes of raw rows may be held at once, and how many of scrubbed names.
+    """
+
+    def __init__(self, asked: Names, reading: Reading, scrubbers: Mapping[Signal, Scrubber], room: int = LEAST_ROOM) -> None:
         self._asked = asked
         self._reading = reading
         self._scrubbers = scrubbers
         self._found = _Found()
+        self._room = room
+        self._held = 0
 
     def run(self, max_bytes: int = NO_BOUND) -> api.ListNamesResponse:
         """The names, most frequent first, as many as fit ``max_bytes``."""
@@ -80,50 +86,83 @@ class NamesSearch:
         return response
 
     def _look(self, signal: Signal, source: Source) -> None:
-        found, scrubber = self._found, self._scrubbers[signal]
-        clean = scrubber.text
         if signal is Signal.TRACES:
-            for name, kind, spans, failed in self._groups(source, sql.operations):
-                self._add(found.operations, (clean(name), kind), spans)
-                self._add(found.errors, (clean(name), kind), failed)
+            for rows in self._groups(source, sql.operations, (0,)):
+                self._operations(rows)
         elif signal is Signal.METRICS:
-            rows = list(self._groups(source, sql.metrics))
-            described = self._reading.cold(source.segment, signal, [arrival for *_, arrival, _ in rows], ["description"])
-            for name, kind, unit, arrival, points in rows:
-                description = clean(*described.get(arrival, ("",)))
-                self._add(found.metrics, (clean(name), kind, clean(unit), description), points)
+            for rows in self._groups(source, sql.metrics, (0, 2)):
+                self._metrics(source, rows)
         newest = sql.newest(self._asked, source, schema.TIME_COLUMNS[signal], NEWEST_RECORDS)
         arrivals = [arrival for (arrival,) in self._select(source, newest)]
-        for (attributes,) in self._reading.cold(source.segment, signal, arrivals, ["attributes"]).values():
-            for key, text in flat_attributes(scrubber.attributes(attributes)).items():
-                self._add(found.keys, (signal, key), 1)
-                found.examples.setdefault((signal, key), text[:EXAMPLE_CHARACTERS])
+        for some in self._cold(source, signal, arrivals, "attributes"):
+            for attributes in some.values():
+                self._keys(signal, attributes)
 
-    def _add(self, counts: Counter[Any], name: Hashable, number: int) -> None:
-        """Count a scrubbed name, unless it is new and there are too many."""
-        if name in counts or len(counts) < NAMES_KEPT:
-            counts[name] += number
-        else:
-            self._warn(f"there are more than {NAMES_KEPT} different names; some are not counted")
+    def _operations(self, spans: Iterable[tuple[Any, ...]]) -> None:
+        for raw, kind, count, failed in spans:
+            name = self._scrubbers[Signal.TRACES].text(raw), kind
+            if self._add(self._found.operations, name, count):
+                self._found.errors[name] += failed
 
-    def _groups(self, source: Source, statement: Callable[..., Statement]) -> Iterator[tuple[Any, ...]]:
-        """Every raw group of a source, however many there are."""
+    def _metrics(self, source: Source, metrics: Sequence[tuple[Any, ...]]) -> None:
+        """Count metrics by what one of their points says of them."""
+        clean = self._scrubbers[Signal.METRICS].text
+        waiting = {arrival: (name, kind, unit, points) for name, kind, unit, arrival, points in metrics}
+        for described in self._cold(source, Signal.METRICS, list(waiting), "description"):
+            for arrival, description in described.items():
+                name, kind, unit, points = waiting.pop(arrival)
+                self._add(self._found.metrics, (clean(name), kind, clean(unit), clean(description)), points)
+        for name, kind, unit, points in waiting.values():  # what it says could not be read
+            self._add(self._found.metrics, (clean(name), kind, clean(unit), ""), points)
 
-        def ask(portion: Portion) -> list[tuple[Any, ...]]:
-            return list(self._select(source, statement(self._asked, source, NAMES_AT_ONCE, portion)))
+    def _keys(self, signal: Signal, attributes: list[bytes]) -> None:
+        for key, text in flat_attributes(self._scrubbers[signal].attributes(attributes)).items():
+            if self._add(self._found.keys, (signal, key), 1):
+                self._found.examples.setdefault((signal, key), text[:EXAMPLE_CHARACTERS])
 
-        for rows in in_parts(ask, NAMES_AT_ONCE):
-            yield from rows
+    def _cold(self, source: Source, signal: Signal, arrivals: list[int], name: str) -> Iterator[dict[int, Any]]:
+        """One cold column of these rows by arrival number, no more at a time than there is room for."""
+        while arrivals:
+            taken = self._reading.cold_within(self._room, source.segment, signal, arrivals, (name,))
+            arrivals = [arrival for arrival in arrivals if arrival in taken.left]
+            found = taken.rows
+            del taken  # it need not be held beside the next ones
+            yield {arrival: value for arrival, (value,) in found.items()}
+            found.clear()
+
+    def _add(self, counts: Counter[Any], name: tuple[Any, ...], number: int) -> bool:
+        """Count a scrubbed name, unless it is new and there are too many, or they take too much room."""
+        if name not in counts:
+            size = text_bytes([name], [place for place, part in enumerate(name) if isinstance(part, str)])
+            if len(counts) >= NAMES_KEPT or self._held + size > self._room:
+                self._warn(f"there are more than {NAMES_KEPT} different names, or very long ones; some are not counted")
+                return False
+            self._held += size
+        counts[name] += number
+        return True
+
+    def _groups(
+        self, source: Source, statement: Callable[..., Statement], texts: Sequence[int]
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Every raw group of a source, however many there are, some at a time."""
+
+        def ask(portion: Portion, room: int) -> Sequence[tuple[Any, ...]]:
+            return self._select(source, statement(self._asked, source, NAMES_AT_ONCE, portion), texts, room)
+
+        yield from in_parts(ask, NAMES_AT_ONCE, self._room, texts)
 
     def _warn(self, warning: str) -> None:
         if warning not in self._found.warnings:
             self._found.warnings.append(warning)
 
-    def _select(self, source: Source, statement: Statement) -> Iterator[tuple[Any, ...]]:
+    def _select(
+        self, source: Source, statement: Statement, texts: Sequence[int] = (), room: int = UNBOUNDED
+    ) -> Sequence[tuple[Any, ...]]:
         try:
-            yield from self._reading.select(source, statement)
+            return self._reading.select(source, statement, texts, room)
         except SegmentUnreadable as fault:
             self._warn(f"segment {fault.segment} could not be read; its names are missing from this answer")
+            return ()
 
     def _response(self) -> api.ListNamesResponse:
         found = self._found

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.store.weight import UNBOUNDED, text_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Portion:
@@ -25,13 +27,23 @@ class Portion:
 ALL = Portion()
 
 
-def in_parts(ask: Callable[[Portion], Sequence[tuple[Any, ...]]], most: int) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """The rows of every group, in answers of fewer than ``most``, which is what ``ask`` cuts an answer at."""
+FINEST = 1 << 12
+"""Portions that are not halved for want of room: by then a group alone is too large."""
+
+
+def in_parts(
+    ask: Callable[[Portion, int], Sequence[tuple[Any, ...]]], most: int, room: int = UNBOUNDED, texts: Sequence[int] = ()
+) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The rows of every group, in answers of fewer than ``most``, which is what ``ask`` cuts an answer at.
+
+    It cuts one as well whose columns ``texts`` take ``room`` bytes.
+    """
     portions = [ALL]
     while portions:
         portion = portions.pop()
-        rows = ask(portion)
-        if len(rows) < most:
-            yield rows
-        else:
+        rows = ask(portion, room)
+        is_wide = text_bytes(rows, texts) >= room
+        if len(rows) >= most or (is_wide and portion.of < FINEST):
             portions.extend(portion.halves())
+        else:
+            yield ask(portion, UNBOUNDED) if is_wide else rows

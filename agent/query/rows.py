@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from agent.scrub.scrubber import Scrubber
@@ -87,14 +88,12 @@ class Shape:
     def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
         """The rows, changed to what may leave; each origin is scrubbed once, and columns of text or attributes as a whole."""
         rows = list(rows)
-        origins: dict[int, Origin] = {}
+        known: dict[int, Origin] = {id(origin): origin for origin in map(itemgetter("origin"), rows)}
+        origins = {number: origin.scrubbed(scrubber) for number, origin in known.items()}
         for row in rows:
-            origin: Origin = row["origin"]
-            if id(origin) not in origins:
-                origins[id(origin)] = origin.scrubbed(scrubber)
-            row["origin"] = origins[id(origin)]
+            row["origin"] = origins[id(row["origin"])]
         for column, scrub in self.scrubbing.items():
-            raw = [row[column] for row in rows]
+            raw = list(map(itemgetter(column), rows))
             left = _scrubbed_column(scrubber, scrub, raw)
             if left is not raw:
                 for row, cell in zip(rows, left, strict=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -12,6 +14,7 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from agent.batch import Signal
 from agent.query import sql
 from agent.query.conditions import wanted_of
+from agent.query.fetch import ORIGINS_AT_ONCE
 from agent.query.flat import flat_attributes, resource_attributes
 from agent.query.parts import Portion, in_parts
 from agent.query.plan import Plan
@@ -19,6 +22,7 @@ from agent.query.rows import Origin, origins_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.statement import Source
+from agent.store.weight import text_bytes
 
 STEPS_AT_ONCE = 200_000
 """Raw steps of one segment that are read together."""
@@ -71,20 +75,10 @@ class FoundSeries:
 def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries:
     """The series of a plan; two that scrubbing makes alike are one."""
     found = FoundSeries(warnings=list(plan.warnings))
-    merged = _Merged()
+    merged = _Merged(plan.room)
     for source, rows in _read(plan, reading, found):
-        raw = origins_of(reading.origins(source.segment, list({row[0] for row in rows})))
-        origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
-        attributes_of = _attributes(reading, source, rows, scrubber)
-        for origin_hash, *metric, series, step, _, points, latest_ns, last, least, most, total, count in rows:
-            origin, clean = origins.get(origin_hash), attributes_of.get(series)
-            if origin is None or clean is None:
-                continue  # its block is damaged, or its segment has been retired
-            name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
-            key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))
-            stretch = merged.step(key, step, (origin, clean))
-            if stretch is not None:
-                stretch.add(points, latest_ns, (last, least, most, total, count))
+        for some in _of_few_origins(rows):
+            _merge(merged, some, source, reading, scrubber, plan.room)
     for segment in reading.damaged:
         found.warnings.append(f"a block of segment {segment} could not be read; its points are missing from this answer")
     if merged.is_full:
@@ -97,14 +91,33 @@ def find_series(plan: Plan, reading: Reading, scrubber: Scrubber) -> FoundSeries
     return found
 
 
+def _merge(
+    merged: _Merged, rows: Sequence[tuple[Any, ...]], source: Source, reading: Reading, scrubber: Scrubber, room: int
+) -> None:
+    """Take in some steps; those whose origin or attributes cannot be read, or whose segment has been retired, are left out."""
+    raw = origins_of(reading.origins(source.segment, list({row[0] for row in rows})))
+    origins = {value: origin.scrubbed(scrubber) for value, origin in raw.items()}
+    for attributes_of in _attributes(reading, source, rows, scrubber, room):
+        for origin_hash, *metric, series, step, _, points, latest_ns, last, least, most, total, count in rows:
+            origin, clean = origins.get(origin_hash), attributes_of.get(series)
+            if origin is None or clean is None:
+                continue
+            name, unit = scrubber.text(metric[0]), scrubber.text(metric[1])
+            key = (origin.service_name, origin.resource, name, unit, *metric[2:], tuple(sorted(clean)))
+            stretch = merged.step(key, step, (origin, clean))
+            if stretch is not None:
+                stretch.add(points, latest_ns, (last, least, most, total, count))
+
+
 _Key = tuple[Any, ...]
 """What makes a scrubbed series: service, resource, metric, its kind, attributes."""
 
 
 @dataclass(slots=True)
 class _Merged:
-    """Steps by scrubbed series, at most ``MAX_STEPS_KEPT``; ``is_full`` when there were more."""
+    """Steps by scrubbed series, at most ``MAX_STEPS_KEPT`` and ``room`` bytes of series; ``is_full`` when there were more."""
 
+    room: int
     steps: dict[_Key, dict[int, _Step]] = field(default_factory=dict)
     shown: dict[_Key, tuple[Origin, list[bytes]]] = field(default_factory=dict)
     kept: int = 0
@@ -115,10 +128,12 @@ class _Merged:
         known = self.steps.get(key, {}).get(number)
         if known is not None:
             return known
-        if self.kept == MAX_STEPS_KEPT:
+        size = 0 if key in self.steps else _size(key)
+        if self.kept == MAX_STEPS_KEPT or size > self.room:
             self.is_full = True
             return None
         self.kept += 1
+        self.room -= size
         self.shown.setdefault(key, shown)
         made = self.steps.setdefault(key, {})[number] = _Step()
         return made
@@ -128,6 +143,12 @@ class _Merged:
         return sorted(self.steps, key=lambda key: (-sum(step.points for step in self.steps[key].values()), key[2:]))
 
 
+def _size(key: _Key) -> int:
+    """Bytes that a series' name, unit and attributes take; Resources many have in common."""
+    _, _, name, unit, *_, attributes = key
+    return text_bytes([(name, unit, *attributes)], range(2 + len(attributes)))
+
+
 def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[Source, Sequence[tuple[Any, ...]]]]:
     """The steps of every source; what cannot be read becomes a warning."""
     wanted = wanted_of(plan)
@@ -135,23 +156,41 @@ def _read(plan: Plan, reading: Reading, found: FoundSeries) -> Iterator[tuple[So
         matching = source if wanted is None else reading.among(source, plan.signal, wanted)
         ask = partial(_steps, plan, reading, matching)
         try:
-            for rows in in_parts(ask, STEPS_AT_ONCE):
+            for rows in in_parts(ask, STEPS_AT_ONCE, plan.room, _TEXTS):
                 yield source, rows
         except SegmentUnreadable as fault:
             found.warnings.append(f"segment {fault.segment} could not be read; its points are missing from this answer")
 
 
-def _steps(plan: Plan, reading: Reading, source: Source, portion: Portion) -> Sequence[tuple[Any, ...]]:
-    return reading.select(source, sql.steps(plan, source, STEPS_AT_ONCE, portion))
+_TEXTS = (1, 2)
+"""Where a step has its metric's name and unit."""
+
+
+def _steps(plan: Plan, reading: Reading, source: Source, portion: Portion, room: int) -> Sequence[tuple[Any, ...]]:
+    return reading.select(source, sql.steps(plan, source, STEPS_AT_ONCE, portion), _TEXTS, room)
+
+
+def _of_few_origins(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The steps in runs of no more than ``ORIGINS_AT_ONCE`` origins each."""
+    known = {row[0] for row in rows}
+    if len(known) <= ORIGINS_AT_ONCE:
+        yield rows
+        return
+    by_origin = sorted(rows, key=itemgetter(0))
+    groups = [list(group) for _, group in itertools.groupby(by_origin, itemgetter(0))]
+    for first in range(0, len(groups), ORIGINS_AT_ONCE):
+        yield list(itertools.chain.from_iterable(groups[first : first + ORIGINS_AT_ONCE]))
 
 
 def _attributes(
-    reading: Reading, source: Source, rows: Sequence[tuple[Any, ...]], scrubber: Scrubber
-) -> dict[int, list[bytes]]:
-    """The scrubbed attributes of every series among these steps, read from one of its points."""
+    reading: Reading, source: Source, rows: Sequence[tuple[Any, ...]], scrubber: Scrubber, room: int
+) -> Iterator[dict[int, list[bytes]]]:
+    """The scrubbed attributes of every series among these steps, read from one of its points; some at a time."""
     one_of = {series: arrival for _, _, _, _, _, _, series, _, arrival, *_ in rows}
-    cold = reading.cold(source.segment, Signal.METRICS, list(one_of.values()), ["attributes"])
-    return {series: scrubber.attributes(*cold[arrival]) for series, arrival in one_of.items() if arrival in cold}
+    while one_of:
+        taken = reading.cold_within(room, source.segment, Signal.METRICS, list(one_of.values()), ["attributes"])
+        yield {series: scrubber.attributes(*taken.rows[arrival]) for series, arrival in one_of.items() if arrival in taken.rows}
+        one_of = {series: arrival for series, arrival in one_of.items() if arrival in taken.left}
 
 
 def _message(

@@ -7,6 +7,7 @@ import itertools
 import pyarrow as pa
 
 from agent import schema
+from agent.batch import Signal
 from agent.query.fields import Order
 from agent.query.page import Position
 from agent.query.parts import ALL, Portion
@@ -24,6 +25,12 @@ def key_column(plan: Plan) -> str:
 def descending(plan: Plan) -> bool:
     """Whether the highest key comes first."""
     return _DESCENDING[plan.order]
+
+
+def texts_of(signal: Signal) -> tuple[int, ...]:
+    """Where texts stand among a signal's hot columns."""
+    kinds = (schema.TABLES[signal].field(name).type for name in schema.HOT[signal])
+    return tuple(place for place, kind in enumerate(kinds) if kind == pa.string())
 
 
 class _Where:

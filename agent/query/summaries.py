@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,11 +17,13 @@ from agent.clock import MINUTE_NS
 from agent.errors import InvalidQuery
 from agent.query.encode import FRAMING_BYTES
 from agent.query.parts import Portion, in_parts
+from agent.query.plan import LEAST_ROOM
 from agent.query.summary_sql import GAMMA, MAX_ROWS, SAMPLES, Summarised, buckets, can_match, samples
-from agent.scrub.scrubber import Scrubber
+from agent.scrub.scrubber import TEXT_CHARACTERS, Scrubber
 from agent.services import OwnServices
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.statement import Source, Statement
+from agent.store.weight import rows_within, text_bytes
 
 DEFAULT_MINUTES = 5
 MAX_MINUTES = 24 * 60
@@ -34,6 +36,9 @@ MAX_GROUPS = 20_000
 
 _Group = tuple[str, str | None, int]
 """Service, operation (None: the rest) and kind, scrubbed."""
+
+_TEXTS = (0, 1)
+"""Where rows and groups have their texts."""
 
 _Slow = tuple[int, int, int]
 """A span's duration and the halves of its trace id."""
@@ -88,19 +93,23 @@ def _ns(request: api.QuerySpanSummariesRequest, name: str, default_ns: int) -> i
 class Summing:
     """One question for summaries against one reading; on a reader's thread.
 
-    Minute by minute: each minute's groups are bounded, and an answer ends between two.
+    Minute by minute: each minute's groups are bounded, and an answer ends between two. ``room`` is about how many bytes of raw
+    names may be held at once, and how many of scrubbed ones.
     """
 
-    def __init__(self, asked: Summarised, reading: Reading, scrubber: Scrubber) -> None:
+    def __init__(self, asked: Summarised, reading: Reading, scrubber: Scrubber, room: int = LEAST_ROOM) -> None:
         self._asked = asked
         self._reading = reading
         self._scrubber = scrubber
         self._groups: dict[_Group, _Summary] = {}
         self._texts: dict[str, str] = {}
         self._warnings: list[str] = []
+        self._room = self._names_room = room
+        self._held = 0
 
     def run(self, max_bytes: int) -> api.QuerySpanSummariesResponse:
         """The summaries, as many minutes as fit ``max_bytes``; one with spans at least."""
+        self._names_room = max_bytes // 2
         response = api.QuerySpanSummariesResponse(gamma=GAMMA)
         sources = [] if self._asked.nothing else self._reading.sources(Signal.TRACES)
         for start_ns in range(self._asked.start_ns, self._asked.end_ns, MINUTE_NS):
@@ -115,7 +124,7 @@ class Summing:
 
     def _minute(self, sources: Iterable[Source], start_ns: int) -> list[api.SpanSummary]:
         """One minute's summaries, by name."""
-        self._groups = {}
+        self._groups, self._held = {}, 0
         asked = replace(self._asked, start_ns=start_ns, end_ns=start_ns + MINUTE_NS)
         for source in sources:
             if can_match(asked, source):
@@ -141,17 +150,25 @@ class Summing:
 
     def _summary(self, service: str, name: str, kind: int) -> _Summary:
         group: _Group = (self._clean(service), self._clean(name), kind)
-        if group not in self._groups and len(self._groups) >= MAX_GROUPS:
-            group = _rest(group)
+        if group not in self._groups:
+            size = text_bytes([group], _TEXTS)
+            if len(self._groups) >= MAX_GROUPS or self._held + size > self._room:
+                group = _rest(group)
+            else:
+                self._held += size
         return self._groups.setdefault(group, _Summary())
 
     def _join_rare(self) -> None:
-        """Count all but the most frequent operations together, by service; by scrubbed names, since raw ones would tell."""
+        """Count all but the most frequent operations together, by service; by scrubbed names, since raw ones would tell.
+
+        Long names fill a reply before there are ``MAX_OPERATIONS``: they may take half of one.
+        """
         named = [group for group in self._groups if group[1] is not None]
-        if len(named) <= MAX_OPERATIONS:
+        if len(named) <= MAX_OPERATIONS and self._held < self._names_room:
             return
         named.sort(key=lambda group: (-self._groups[group].count, group))
-        for group in named[MAX_OPERATIONS:]:
+        fitting = rows_within(self._names_room, named, _TEXTS)
+        for group in named[min(MAX_OPERATIONS, fitting) :]:
             rare = self._groups.pop(group)
             self._groups.setdefault(_rest(group), _Summary()).add(rare)
 
@@ -160,15 +177,22 @@ class Summing:
         if known is None:
             if len(self._texts) >= MAX_GROUPS:
                 self._texts.clear()
-            known = self._texts[text] = self._scrubber.text(text)
+            known = self._scrubber.text(text)
+            if len(text) <= TEXT_CHARACTERS:
+                self._texts[text] = known
         return known
 
     def _select(self, source: Source, statement: Callable[[Portion], Statement]) -> Iterator[tuple[Any, ...]]:
         try:
-            for rows in in_parts(lambda portion: self._reading.select(source, statement(portion)), MAX_ROWS):
+            for rows in in_parts(partial(self._ask, source, statement), MAX_ROWS, self._room, _TEXTS):
                 yield from rows
         except SegmentUnreadable as fault:
             self._warn(f"segment {fault.segment} could not be read; its spans are not counted")
+
+    def _ask(
+        self, source: Source, statement: Callable[[Portion], Statement], portion: Portion, room: int
+    ) -> Sequence[tuple[Any, ...]]:
+        return self._reading.select(source, statement(portion), _TEXTS, room)
 
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:

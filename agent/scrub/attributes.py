@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
 from agent.scrub import messages
 from agent.scrub.engine import Search
-from agent.scrub.keys import KeyRules
+from agent.scrub.keys import KeyRules, Verdict
 from agent.scrub.rules import Action
 from agent.scrub.tally import Memo
 from agent.scrub.text import Hits, ValueRules
-from agent.scrub.tree import Tree
+from agent.scrub.tree import MASKS, Tree
 from agent.scrub.wire import SEPARATOR, irregular, is_key_head, string_start
 from agent.values import key_value
 
@@ -22,6 +24,7 @@ MEMO_BYTES = 512
 """Of the attributes that needed a look; those over 512 bytes are rare. Together at most 16 MiB."""
 
 _UNREADABLE = key_value(messages.NO_MESSAGE)
+_ANY_VALUE = KeyValue(value=AnyValue(bool_value=True)).SerializeToString()
 _UNREADABLE_WIRE = _UNREADABLE.SerializeToString()
 
 
@@ -35,6 +38,18 @@ class _Answer:
 
 CLEAN = _Answer(None, ())
 """By identity: the input leaves as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a key field alone says: the key's action, and the answer where that is the same for every readable value."""
+
+    action: Action
+    whole: _Answer | None = None
+
+
+_UNUSUAL = _Head(Action.MASK)
+"""Of a key field that needs the full walk."""
 
 
 def suspects(joined: bytes, ends: Sequence[int], hints: Iterable[Search]) -> Iterator[int]:
@@ -65,7 +80,7 @@ class AttributeRules:
         self._values = values
         self.all_suspect = all_suspect
         self._memo: Memo[bytes, _Answer] = Memo(MEMO_ENTRIES, MEMO_BYTES)
-        self._key_actions: dict[bytes, Action | None] = {}
+        self._heads: dict[bytes, _Head] = {}
 
     def changed(
         self, wires: Sequence[bytes], hits: Hits, counts: Callable[[], Sequence[int]] | None = None
@@ -80,8 +95,8 @@ class AttributeRules:
             return {}
         found: dict[int, bytes | None] = {}
         often = None if counts is None else counts()
-        for place, wire in enumerate(wires):
-            if (change := changing.get(wire)) is not None:
+        for place, change in enumerate(map(changing.get, wires)):
+            if change is not None:
                 found[place] = change.wire
                 hits.extend(change.hits * (1 if often is None else often[place]))
         return found
@@ -95,36 +110,44 @@ class AttributeRules:
         return [wires[place] for place in {*suspects(joined, ends, self._values.hints), *irregular(joined, ends)}]
 
     def _answer(self, wire: bytes) -> _Answer:
+        at = wire[1] + 2 if len(wire) > 1 else 0
+        head = self._heads.get(wire[:at]) or self._head(wire[:at])
+        whole = head.whole
+        if whole is not None and string_start(wire, at) >= 0:
+            return CLEAN if wire == whole.wire else whole
         answer = self._memo.get(wire)
         if answer is None:
-            answer = CLEAN if self._is_clean(wire) else self.judged(wire)
+            answer = CLEAN if head.action is Action.KEEP and self._is_clean(wire, at) else self.judged(wire)
             self._memo.put(wire, answer)
         return answer
 
-    def _is_clean(self, wire: bytes) -> bool:
-        """Whether a closer look says so: a key that keeps its value, and a value of the usual layout without a hint."""
-        at = wire[1] + 2 if len(wire) > 1 else 0
-        head = wire[:at]
-        action = self._key_actions.get(head) or self._key_action(head)
-        if action is not Action.KEEP:
-            return False
+    def _is_clean(self, wire: bytes, at: int) -> bool:
+        """Whether the value field at ``at`` is of the usual layout and without a hint."""
         start = string_start(wire, at)
         if start < 0:
             return False
         value = wire[start:]
         return not any(hint.start(value) >= 0 for hint in self._values.hints)
 
-    def _key_action(self, head: bytes) -> Action:
-        """The action of a key field whose text leaves as it is; MASK, which asks for the full walk, for any other."""
-        action = Action.MASK
-        if is_key_head(head) and head.isascii():
-            key = head[2:].decode()
+    def _head(self, field: bytes) -> _Head:
+        """What a key field says; ``_UNUSUAL`` when its text does not leave as it is."""
+        head = _UNUSUAL
+        if is_key_head(field) and field.isascii():
+            key = field[2:].decode()
             verdict = self._keys.verdict(key, listed=False)
-            action = verdict.action if verdict.key == key else Action.MASK
-        if len(self._key_actions) >= KeyRules.MEMO:
-            self._key_actions.clear()
-        self._key_actions[head] = action
-        return action
+            if verdict.key == key:
+                head = _Head(verdict.action, self._whole(field, verdict))
+        if len(self._heads) >= KeyRules.MEMO:
+            self._heads.clear()
+        self._heads[field] = head
+        return head
+
+    def _whole(self, field: bytes, verdict: Verdict) -> _Answer | None:
+        """The answer of a default rule that drops or masks a key's value whatever it is; None of any other."""
+        if verdict.own is not None or verdict.hits or verdict.action not in MASKS:
+            return None
+        answer = self.judged(field + _ANY_VALUE)
+        return None if answer is CLEAN else answer
 
     def judged(self, wire: bytes) -> _Answer:
         """The full walk over one attribute."""

@@ -14,6 +14,8 @@ from itertools import accumulate
 import orjson
 import re2
 
+from agent.scrub.engine import UTF8, Search
+
 Span = tuple[int, int]
 
 _IBAN = (
@@ -53,10 +55,10 @@ _NOT_TOP_LEVEL = frozenset(
     b"png jpg jpeg gif svg webp ico css js json html yaml yml service socket target timer mount slice scope".split()
 )
 _TOKEN_REST = re2.compile(rb"[\w-]*(?:\.[\w-]*){1,4}")
-_PLACEHOLDERS = re2.compile(r"(?i)(?:REDACTED|hmac|\?+|\$[0-9]+|:\w+|%\w+|\*+|<[^>]*>?|null|none|nil|true|false)")
-_DIGIT = re2.compile(rb"[0-9]")
-_WORD_END = re2.compile(rb"""[\s"'\\&,;{}()\[\]]|\z""")
-_VALUE_ENDS = {quote: re2.compile(rb"[\n\\" + quote + rb"]|\z") for quote in (b'"', b"'")}
+_PLACEHOLDERS = Search(rb"(?i)(?:REDACTED|hmac|\?+|\$[0-9]+|:\w+|%\w+|\*+|<[^>]*>?|null|none|nil|true|false)\z", UTF8)
+_DIGIT = Search(rb"[0-9]", UTF8)
+_WORD_END = Search(rb"""[\s"'\\&,;{}()\[\]]|\z""", UTF8)
+_VALUE_ENDS = {quote: Search(rb"[\n\\" + quote + rb"]|\z", UTF8) for quote in (b'"', b"'")}
 _DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _PLAIN = bytes.maketrans(b"0123456789", bytes(range(10)))
 
@@ -214,12 +216,12 @@ def assigned(text: bytes, start: int, end: int) -> Span | None:
 
     The pattern takes the beginning of a value, to keep its groups cheap; the rest of it is found here.
     """
-    end = _VALUE_ENDS.get(text[start - 1 : start], _WORD_END).search(text, end).start()
+    end = _VALUE_ENDS.get(text[start - 1 : start], _WORD_END).start(text, end)
     value = text[start:end]
-    if (len(value) < 64 and _PLACEHOLDERS.fullmatch(value)) or value.startswith(b"[REDACTED:"):
+    if (len(value) < 64 and _PLACEHOLDERS.end_at(value, 0) >= 0) or value.startswith(b"[REDACTED:"):
         return None
     before = text[max(0, start - 4) : start].rstrip()
-    if before.endswith(b":") and not _DIGIT.search(value):
+    if before.endswith(b":") and _DIGIT.start(value) < 0:
         return None
     return start, end
 

@@ -23,22 +23,28 @@ _MARK = re2.compile(rb"\[REDACTED:[^\]\n]{0,300}\]|hmac:[0-9a-f]{24}", UTF8)
 _DOMAIN = re2.compile(r"[^@\s]+(@[^@\s\]]{1,250})")
 
 
-_BOUNDARIES = re2.compile(r"[$^]|\\[AbBzZ]|\(\?")
+_ESCAPED_BOUNDARY = re2.compile(r"\\[AbBzZQ]")
+_BOUNDARY = re2.compile(r"\$|\(\?[^:]|(?:\A|[^\[])\^")
+
+
+def _asks_for_a_boundary(pattern: str) -> bool:
+    """Whether a pattern may look around its match, or has flags or names. A ``^`` that begins a class does not."""
+    return bool(_ESCAPED_BOUNDARY.search(pattern) or _BOUNDARY.search(re.sub(r"(?s)\\.", "", pattern)))
 
 
 def hints_of(rules: Sequence[OwnRule]) -> Search | None:
     """One pattern that finds, in raw bytes, every string that these rules may change; None without rules.
 
     A pattern that asks for a boundary finds none between the bytes of messages: every byte is suspect then. So is all that
-    is not ASCII, which may be another character once folded.
+    is not ASCII, which may be another character once folded, and a backslash, which may escape one in JSON.
     """
     if not rules:
         return None
-    parts = ["[^\\x00-\\x7f]"]
+    parts = ["[^\\x00-\\x7f]", r"\\"]
     for rule in rules:
         parts += [f"(?i:{re.escape(key.rstrip('*'))})" for key in rule.keys]
         if rule.pattern and not rule.keys:
-            parts.append("." if _BOUNDARIES.search(rule.pattern) else f"(?:{rule.pattern})")
+            parts.append("." if _asks_for_a_boundary(rule.pattern) else f"(?:{rule.pattern})")
     return Search("|".join(parts).encode(), UTF8)
 
 

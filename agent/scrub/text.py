@@ -31,7 +31,10 @@ _URL = len(VALUE_RULES)
 
 def _masked(spans: list[Span]) -> Span:
     """The first group that took part, else the whole match."""
-    return next((span for span in spans[1:] if span[0] >= 0), spans[0])
+    for span in spans[1:]:
+        if span[0] >= 0:
+            return span
+    return spans[0]
 
 
 def _apply(index: int, text: bytes, hits: Hits) -> bytes:

@@ -30,12 +30,13 @@ JSON_LEAVES = 1000
 """Strings of one document that need a look; behind them they are masked."""
 
 _HMAC = re2.compile("hmac:[0-9a-f]{24}")
-_MASKS = {
+MASKS = {
     Action.DROP: "[REDACTED:key]",
     Action.GENAI: "[REDACTED:genai]",
     Action.MASK: "[REDACTED:key]",
     Action.UNLISTED: "[REDACTED:unlisted]",
 }
+"""What stands in place of a value, whatever it was."""
 _TOO_DEEP = "[REDACTED:depth]"
 _CROWDED = "[REDACTED:crowded]"
 
@@ -95,8 +96,8 @@ class Tree:
         """The whole value's substitute when the key asks for one."""
         if by.own is not None:
             return self._own_replacement(by, text, hits)
-        if by.action in _MASKS:
-            token = _MASKS[by.action]
+        if by.action in MASKS:
+            token = MASKS[by.action]
             if text != token:
                 hits.append((by.rule, "mask"))
             return token

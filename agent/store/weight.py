@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,11 +18,27 @@ from agent.batch import Signal
 ELEMENT_BYTES = 48
 """Of a list's element besides its content: a bytes object's 33, rounded up, and its place in the list."""
 
+UNBOUNDED = sys.maxsize
+"""Room for everything."""
+
 
 def weight(signal: Signal, columns: Mapping[str, Sequence[Any]]) -> int:
     """Bytes that these values take, about; numbers that stand alone count nothing."""
     measures = _MEASURES[signal]
     return sum(measures[name](values) for name, values in columns.items() if name in measures)
+
+
+def text_bytes(rows: Sequence[Sequence[Any]], texts: Iterable[int]) -> int:
+    """Bytes that the texts in these places of rows take."""
+    return sum(sum(map(sys.getsizeof, [row[place] for row in rows])) for place in texts)
+
+
+def rows_within(room: int, rows: Sequence[Sequence[Any]], texts: Sequence[int]) -> int:
+    """How many of these rows it takes until their texts fill ``room``; all of them when they do not."""
+    if text_bytes(rows, texts) < room:
+        return len(rows)
+    sizes = itertools.accumulate(text_bytes([row], texts) for row in rows)
+    return next(number for number, size in enumerate(sizes, 1) if size >= room)
 
 
 def _of_texts(values: Sequence[Any]) -> int:

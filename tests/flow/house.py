@@ -75,6 +75,9 @@ class House:
     async def names(self, **fields: Any) -> api.ListNamesResponse:
         return await self.query.ListNames(api.ListNamesRequest(**fields))
 
+    async def summaries(self, **fields: Any) -> api.QuerySpanSummariesResponse:
+        return await self.query.QuerySpanSummaries(api.QuerySpanSummariesRequest(**fields))
+
     async def info(self) -> api.GetDataInfoResponse:
         return await self.query.GetDataInfo(api.GetDataInfoRequest())
 

@@ -31,13 +31,17 @@ OTLP: dict[Signal, Any] = {Signal.TRACES: TracesData, Signal.LOGS: LogsData, Sig
 
 
 async def everything(agent: House, signal: Signal) -> str:
-    """Every reply that shows this signal: flat, OTLP, series, names, what is kept."""
+    """Every reply that shows this signal: flat, OTLP, series, summaries, names, what is kept."""
     kit = KITS[signal]
     flat = await kit.ask(agent, **SINCE)
     otlp = await kit.ask(agent, **SINCE, encoding=api.ENCODING_OTLP)
     answers: list[Any] = [flat, OTLP[signal].FromString(otlp.otlp), await agent.names(**SINCE), await agent.info()]
     if signal is Signal.METRICS:
         answers.append(await agent.points(**SERIES))
+    if signal is Signal.TRACES:
+        summaries = await agent.summaries(start_time=SERIES["start_time"], end_time=SERIES["end_time"])
+        assert summaries.summaries
+        answers.append(summaries)
     assert kit.rows(flat)
     # Bytes by their text: JSON would show them in base64, where forms() looks as well.
     return "\n".join(MessageToJson(answer) + repr(answer) for answer in answers)

@@ -107,7 +107,7 @@ def test_a_common_name_or_a_dns_name_is_no_identity(tmp_path):
         async with guarded(tmp_path) as agent:
             for pair in (
                 AUTHORITY.issue(common=COLONY),
-                AUTHORITY.issue(dns=("spiffe.coral.colony.c1", COLONY.split("//")[1])),
+                AUTHORITY.issue(dns=("spiffe.coral.colony.c1", COLONY.split("//")[1], COLONY)),
             ):
                 assert (await refusal(agent, pair)).details() == REFUSAL
 

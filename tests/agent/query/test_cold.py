@@ -149,9 +149,9 @@ class Watched(Reading):
         super().__init__(store, store.connection.cursor(), **remembered)
         self.asked: list[str] = []
 
-    def select(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+    def select(self, source: Source, statement: Statement, *within: Any, **named: Any) -> list[tuple[Any, ...]]:
         self.asked.append(source.segment)
-        return super().select(source, statement)
+        return super().select(source, statement, *within, **named)
 
 
 def test_a_sealed_segment_without_a_trace_is_not_asked_for_it(tmp_path):

@@ -11,7 +11,7 @@ from agent.query.parts import ALL, Portion, in_parts
 def test_every_group_is_read_once_and_no_answer_is_longer_than_what_was_asked_for(groups, most):
     asked: list[Portion] = []
 
-    def ask(portion: Portion) -> list[tuple[int]]:
+    def ask(portion: Portion, _: int) -> list[tuple[int]]:
         asked.append(portion)
         return [(n,) for n in range(groups) if n % portion.of == portion.number][:most]
 

@@ -19,6 +19,7 @@ from agent.query.spans import SPANS
 from agent.store.flusher import Flusher
 from agent.store.reader import Reading
 from agent.store.segment import State
+from agent.store.statement import Source, Statement
 from agent.store.store import Store
 from tests.agent.query.asking import DEFAULT, SINCE, answer, find, keep, plan
 from tests.agent.store.keeping import StoppedClock, flushed, opened, reading
@@ -234,9 +235,9 @@ def test_segments_that_cannot_hold_a_better_row_are_not_asked(tmp_path):
     asked: list[str] = []
 
     class Counting(Reading):
-        def select(self, source, statement):  # type: ignore[no-untyped-def] # as its super
+        def select(self, source: Source, statement: Statement, *within: Any, **named: Any) -> list[tuple[Any, ...]]:
             asked.append(source.segment)
-            return super().select(source, statement)
+            return super().select(source, statement, *within, **named)
 
     with opened(tmp_path) as (store, _):
         for part in range(4):

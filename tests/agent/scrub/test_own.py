@@ -1,11 +1,12 @@
 """Rules of the configuration: what each mode makes of a match or of the value under a key, in which places and signals."""
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from agent.scrub.own import partly
+from agent.scrub.own import hints_of, partly
 from agent.scrub.rules import Mode, OwnRule, Place, ScrubSettings
 from agent.scrub.scrubber import Scrubber
 from tests.agent.scrub.planted import wire
@@ -178,3 +179,35 @@ def test_an_attribute_is_scrubbed_as_without_the_search(own, attribute):
     once = room_.attribute(attribute)
     assert once == (judged.wire if judged.wire is not None or judged.hits else attribute)
     assert once is None or once == room_.attribute(once)
+
+
+ESCAPED = [
+    ('code="[a-z]+"', 'code="abc"'),
+    (r"C\\D", r"C\D"),
+    ("two\nlines", "two\nlines"),
+    ('(?:code|key)="[^"]+"', 'key="a c"'),
+]
+
+
+@pytest.mark.parametrize(("pattern", "found"), ESCAPED)
+def test_a_pattern_finds_what_json_writes_with_a_backslash(pattern, found):
+    own = room(rule(Mode.MASK, pattern))
+    document = orjson.dumps({"q": f"of {found}"}).decode()
+    assert value_of(own.attribute(wire("note", document))) == '{"q":"of [REDACTED:own]"}'
+    assert own.body(document) == '{"q":"of [REDACTED:own]"}'
+
+
+@pytest.mark.parametrize("pattern", [NUMBER, r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", "plan-[^a-z ]+", r"a\$b"])
+def test_a_pattern_without_a_boundary_looks_at_nothing_but_what_it_may_match(pattern):
+    hints = hints_of([rule(Mode.MASK, pattern)])
+    assert hints is not None
+    assert hints.start(b"ordinary words 2026") == -1
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"\bC", "^C", "C$", "(^|,)C", r"\[^C", r"\Q[\E^C", "a|^C", "(?m)C", "(?P<n>C)", r"C\z", r"[a]\B", "(?:^)C"]
+)
+def test_a_pattern_with_a_boundary_looks_at_everything(pattern):
+    hints = hints_of([rule(Mode.MASK, pattern)])
+    assert hints is not None
+    assert hints.start(b"ordinary words 2026") == 0

@@ -158,7 +158,7 @@ def test_memos_are_bounded(monkeypatch):
     room.text("x" * 600)
     assert len(room._attributes._memo) <= 20
     assert len(room._texts) <= 10
-    assert len(room._attributes._key_actions) <= KeyRules.MEMO
+    assert len(room._attributes._heads) <= KeyRules.MEMO
 
 
 def test_strict_lets_allowed_keys_through_and_value_rules_still_read_them():

@@ -192,3 +192,8 @@ def test_scrubbing_twice_is_scrubbing_once(text):
 def test_what_is_not_suspect_does_not_change(text):
     if not RULES.suspicious(text):
         assert text == scrub(text)[0]
+
+
+def test_a_long_text_is_seen_as_its_parts_are():
+    part = "a\u200bb\ufdfac \u2034\u00a0\U0001f600 \ufe0fé４\n"
+    assert normalised(part * 1000) == normalised(part) * 1000
