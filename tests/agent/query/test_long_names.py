@@ -150,9 +150,9 @@ def test_series_with_long_names_or_attributes_are_bounded_and_say_so(tmp_path, n
             keep_gauges(
                 store, *(gauge(long(n, name), n, attributes=attributes({"n": n, "k": long(n, attribute)})) for n in some)
             )
-            if first % 80 == 0:
-                flushed(store, seal=first == 320)
-        bounded, peak = series(store, 4 * ROOM)
+            if first % 160 == 140:
+                flushed(store, seal=True)
+        bounded, peak = series(store, ROOM if name > 1 else 4 * ROOM)
         whole, _ = series(store, 64 * MIB)
     assert peak < most
     assert 10 < len(bounded.series) < COUNT // 4
