@@ -83,7 +83,8 @@ def _repeated(flat: Flat, payloads: Sequence[bytes]) -> int:
     metrics = flat.columns
     metadata = metrics.field("metadata")
     said = sum((byte_lengths(metrics.field(name)) for name in ("name", "description", "unit")), _of_lists(metadata))
-    points = sum(list_lengths(metrics.field(kind.name.lower()).flatten()[0]) for kind in PointKind)
+    kinds = (list_lengths(metrics.field(kind.name.lower()).flatten()[0]) for kind in PointKind)
+    points: Numbers = np.sum(list(kinds), axis=0)
     return repeated(payloads, flat.request, said, points)
 
 
@@ -91,7 +92,7 @@ def _of_lists(lists: pa.ListArray) -> Numbers:
     """Bytes of the elements of each list."""
     ends = np.concatenate(([0], np.cumsum(byte_lengths(lists.values))))
     offsets = np.asarray(lists.offsets)
-    return ends[offsets[1:]] - ends[offsets[:-1]]
+    return np.asarray(ends[offsets[1:]] - ends[offsets[:-1]])
 
 
 def _expand(flat: Flat) -> Flat:

@@ -88,7 +88,7 @@ def _seen(text: str) -> str:
     """As ``text.translate(_SEEN)``."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     seen = _SEEN_POINTS[points]
-    return seen[seen != _GONE].tobytes().decode("utf-32-le", "surrogatepass")
+    return bytes(seen[seen != _GONE]).decode("utf-32-le", "surrogatepass")
 
 
 def normalised(text: str) -> str:

@@ -186,9 +186,9 @@ def test_an_answer_is_remembered_across_readings_when_its_segment_is_sealed_and_
         asked: list[str] = []
 
         class Watched(Reading):
-            def select(self, source, statement):  # type: ignore[no-untyped-def] # as its super
+            def select(self, source, *rest):  # type: ignore[no-untyped-def] # as its super
                 asked.append(source.segment)
-                return super().select(source, statement)
+                return super().select(source, *rest)
 
         for _ in range(2):
             one = Watched(store, store.connection.cursor(), remembered)
