@@ -64,6 +64,13 @@ def test_version_is_said():
     assert ended(program("--version")) == (0, f"coral-agent {__version__}\n", "")
 
 
+def test_a_command_does_not_wait_for_what_only_a_running_agent_needs():
+    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "proto")))
+    command = [sys.executable, "-c", "import sys, agent.__main__; print(*sys.modules)"]
+    imported = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert not {"duckdb", "numpy", "pyarrow", "uvicorn"} & set(imported.split()), "it takes a second"
+
+
 def test_a_bad_configuration_is_one_line_and_exit_code_2():
     code, out, err = ended(program("run", CORAL_AGENT__STORE__RETENTION="5"))
 
@@ -120,12 +127,12 @@ def test_for_machines_the_start_is_one_event_and_no_screen():
 
 @pytest.fixture
 def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
+    root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 @pytest.mark.usefixtures("_logging_as_before")

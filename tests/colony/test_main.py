@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +42,13 @@ def listening(process: subprocess.Popen[str]) -> dict[str, str]:
         if event["event"] == "listening":
             return event
     raise AssertionError("it ended before it listened")
+
+
+def test_a_command_does_not_wait_for_what_only_a_running_colony_needs():
+    path = os.pathsep.join((str(ROOT), str(ROOT / "proto")))
+    command = [sys.executable, "-c", "import sys, colony.__main__; print(*sys.modules)"]
+    imported = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert not {"duckdb", "mcp", "numpy", "pyarrow", "uvicorn"} & set(imported.split()), "it takes two seconds"
 
 
 def test_it_polls_pulls_and_tells_until_it_is_told_to_end(environ: dict[str, str], tmp_path: Path):

@@ -13,10 +13,10 @@ from colony.cli.commands.program import ConfigOption, Output, OutputOption, aske
 from colony.cli.text import cell, duration_text, safe
 from colony.config.keys import effective_toml
 from colony.outcome import Result
-from colony.registry.agents import Known
 
 if TYPE_CHECKING:
     from colony.app import Rooms
+    from colony.registry.agents import Known
 
 
 @commands.command()

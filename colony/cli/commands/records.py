@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -28,11 +28,13 @@ from colony.cli.commands.program import (
 from colony.cli.commands.summary import summary_json, summary_page
 from colony.cli.outcomes import footer, outcomes_json
 from colony.cli.rows import log_lines, spans_table
-from colony.desk import Reply
 from colony.errors import InvalidQuestion
 from colony.quantity import Duration
 from colony.question import Question
 from colony.signals import LOGS, SPANS, Request, Signal
+
+if TYPE_CHECKING:
+    from colony.desk import Reply
 
 _LEVELS = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 
