@@ -16,7 +16,8 @@ import colony
 from agent import __version__
 from tests.deploy.release import Release
 from tests.deploy.tools import KUBERNETES, ROOT, run, tool
-from tests.flow.programs import DOORS, free_ports
+from tests.flow.programs import DOORS
+from tests.ports import free_ports
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from bench.restricted import SCRIPT, run
 from tests.deploy.release import Release
 from tests.deploy.test_release import answer, doors, started
 from tests.deploy.tools import KUBERNETES
-from tests.flow.programs import DOORS, free_ports
+from tests.flow.programs import DOORS
 from tests.needs import needs
+from tests.ports import free_ports
 
 BOTH = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)"
 

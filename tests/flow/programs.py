@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,18 +18,11 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
 
 from tests.flow.house import TRACES
+from tests.ports import free_ports
 from tests.telemetry import request, span
 
 DOORS = ("OTLP__GRPC", "OTLP__HTTP", "QUERY", "ADMIN")
 FIU = [f"/usr/lib/fiu/fiu_{name}_preload.so" for name in ("run", "posix")]
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def waited_for_cpu(pid: int) -> float:

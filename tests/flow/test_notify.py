@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flow.programs import free_ports, program
+from tests.flow.programs import program
+from tests.ports import free_ports
 
 SECONDS = 30
 

@@ -10,10 +10,10 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from colony.clock import MINUTE_NS
 from tests.colony.agents import SetClock, SmallAgent, serving
 from tests.colony.rows import SECOND, START, TRACE, span
-from tests.colony.upstream.servers import free_port
 from tests.colony.upstream.small_tempo import SmallTempo, base, tempo_at
 from tests.flow.mcp import asking, first_line, refused, told
 from tests.flow.town import colony, in_town
+from tests.ports import free_port
 
 NOW = START + MINUTE_NS
 ROOT = span("root", START, 9_000_000, kind=api.SPAN_KIND_SERVER)

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 
 from tests.flow.house import eventually, house, in_house
-from tests.flow.programs import free_ports
 from tests.needs import needs
+from tests.ports import free_ports
 from tests.telemetry import request, span
 
 CONFIG = """

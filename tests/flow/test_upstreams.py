@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from colony.cli.commands import commands
 from tests.colony.agents import eventually
 from tests.colony.rows import START, TRACE, span
-from tests.colony.upstream.servers import Seen, free_port, strict, strict_server
+from tests.colony.upstream.servers import Seen, strict, strict_server
 from tests.colony.upstream.small_tempo import SmallTempo, base, tempo_at
 from tests.flow.mcp import ERAS, MODERN, asking, first_line, refused, served, text_of, told
 from tests.flow.town import colony, in_town
+from tests.ports import free_port
 
 SPANS = [span("root", START, 9_000_000), span("call", START + 1000, 5_000_000, service_name="bank", is_error=True)]
 

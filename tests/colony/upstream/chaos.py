@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.colony.upstream.servers import free_port
+from tests.ports import free_port
 
 _REFUSAL = b"HTTP/1.1 %d no\r\ncontent-type: text/plain\r\ncontent-length: 4\r\nconnection: close\r\n\r\nlate"
 

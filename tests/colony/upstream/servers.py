@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,16 +22,11 @@ from colony.instruments import Instruments
 from colony.upstream.client import Upstream, keeping
 from colony.upstream.settings import UpstreamSettings
 from colony.web import serving_app
+from tests.ports import free_port
 
 Got = TypeVar("Got")
 READ = ToolAnnotations(read_only_hint=True)
 WRITE = ToolAnnotations(read_only_hint=False)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run(body: Callable[[], Awaitable[Got]], seconds: float = 60) -> Got:

@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry
 
 from colony.instruments import Instruments
 from colony.upstream.factory import offered_name, upstreaming
-from tests.colony.upstream.servers import Seen, free_port, run, settings, strict
+from tests.colony.upstream.servers import Seen, run, settings, strict
 from tests.colony.upstream.small_tempo import SmallTempo, base, tempo_at
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

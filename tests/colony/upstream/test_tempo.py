@@ -28,8 +28,9 @@ from colony.upstream.sync import SyncTempo
 from colony.upstream.tempo import TempoClient, fault_of_text, rfc3339, tempo_client
 from tests.colony.rows import SECOND, START, TRACE, span
 from tests.colony.upstream.goish import GENERATIONS, NEW, OLD, Generation
-from tests.colony.upstream.servers import Restartable, asked, free_port, run, settings
+from tests.colony.upstream.servers import Restartable, asked, run, settings
 from tests.colony.upstream.small_tempo import SmallTempo, base, tempo_at
+from tests.ports import free_port
 
 SPANS = [
     span("root", START, 9_000_000, service_name="shop", attributes={"http.route": "/a"}),
