@@ -1,17 +1,33 @@
-"""Golden files: compared by every run, rewritten by ``pytest --update-golden`` alone."""
+"""What holds for all tests: how golden files are compared and rewritten, and how a program's log is written meanwhile."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# structlog draws an exception with all variables of all its frames, which takes half a second each.
+structlog.configure(
+    [
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ with what the code says now")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay to the end: no collection of garbage need look through them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -93,13 +93,13 @@ def test_a_deep_traceback_is_cut_to_its_innermost_frames():
 def untouched() -> Iterator[None]:
     """Set up logging, and put back what was."""
     root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")
-    handlers, level, quiet = root.handlers[:], root.level, uvicorn.level
+    handlers, level, quiet, before = root.handlers[:], root.level, uvicorn.level, structlog.get_config()
     try:
         yield
     finally:
         root.handlers[:], uvicorn.level = handlers, quiet
         root.setLevel(level)
-        structlog.reset_defaults()
+        structlog.configure(**before)
 
 
 @pytest.mark.usefixtures("untouched")
