@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.deploy.tools import ROOT, run
+import agent.__main__  # noqa: F401 registers the command run and the option --version
+import colony.__main__  # noqa: F401 likewise
+from agent.cli.commands import commands as agent_commands
+from colony.cli.commands import commands as colony_commands
+from tests.deploy.tools import ROOT
 from tests.deploy.typed import GUIDES, commands
 
 _DEPLOYMENT = "deploy/coral"
@@ -24,8 +28,10 @@ def test_a_file_that_a_guide_names_is_there(guide):
 
 @functools.cache
 def help_of(program: str, command: str) -> str:
-    module = {"coral-agent": "agent", "coral-colony": "colony"}[program]
-    return run(sys.executable, "-m", module, *([command] if command else []), "--help")
+    typed = {"coral-agent": agent_commands, "coral-colony": colony_commands}[program]
+    told = CliRunner().invoke(typed, [*([command] if command else []), "--help"], prog_name=program)
+    assert told.exit_code == 0, told.output
+    return told.output
 
 
 def of_ours() -> list[str]:

@@ -24,13 +24,24 @@ def kit(request: pytest.FixtureRequest) -> Kit:
     return kit
 
 
+def time_of(number: int) -> dict[str, int]:
+    """When a record was, by its number."""
+    return dict(zip(("seconds", "nanos"), divmod(START + number * 1000, 10**9), strict=True))
+
+
 def test_a_record_is_in_the_answer_to_a_query_begun_after_its_ok_a_thousand_times_in_a_row(tmp_path, kit):
+    numbers = iter(range(1000))
+
+    async def lane(agent: House) -> None:
+        for number in numbers:
+            await kit.send(agent, kit.request(kit.record(number)))
+            got = await kit.ask(agent, start_time=time_of(number), end_time=time_of(number + 1))
+            assert kit.numbers(got) == [number], "it was acknowledged and is not shown"
+
     async def body():
-        async with house(tmp_path) as agent:
-            for number in range(1000):
-                await kit.send(agent, kit.request(kit.record(number)))
-                got = await kit.ask(agent, **SINCE, limit=1)
-                assert kit.numbers(got) == [number], "it was acknowledged and is not shown"
+        async with house(tmp_path) as agent, asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(lane(agent))
 
     in_house(body)
 
@@ -88,7 +99,7 @@ def test_a_service_a_window_and_an_attribute_select_exactly(tmp_path, kit):
             await kit.send(agent, kit.request(*(kit.record(n) for n in range(5))))
             await kit.send(agent, kit.request(kit.record(5, attributes=attributes({"code": 500}))))
             await kit.send(agent, kit.request(kit.record(6), service="payment"))
-            third = {"seconds": START // 10**9, "nanos": START % 10**9 + 3000}
+            third = time_of(3)
             for fields, expected in (
                 (SINCE | {"service_name": "payment"}, [6]),
                 (SINCE | {"attributes": [{"key": "code", "value": "500"}]}, [5]),

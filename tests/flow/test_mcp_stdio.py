@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -71,8 +72,12 @@ def test_it_ends_when_it_is_told_to_and_when_its_input_ends(ends):
 def test_input_that_no_event_loop_can_watch_ends_it_too(tmp_path):
     """A file, and /dev/null: libuv would end the process by SIGABRT."""
     (tmp_path / "asked").write_text('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
-    for name in ("/dev/null", str(tmp_path / "asked")):
+
+    def fed(name: str) -> tuple[int, bool]:
         with Path(name).open("rb") as asked:
             command, environ = [sys.executable, *COMMAND], environ_of("127.0.0.1:1")
             done = subprocess.run(command, cwd=ROOT, env=environ, stdin=asked, capture_output=True, timeout=30, check=False)
-        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), name
+        return done.returncode, b"Traceback" in done.stderr
+
+    with ThreadPoolExecutor() as both:
+        assert list(both.map(fed, ("/dev/null", str(tmp_path / "asked")))) == [(0, False)] * 2
