@@ -13,17 +13,18 @@ NODE := tests/node/node_modules/.package-lock.json
 run: $(VENV)/.ready
 	$(BIN)/coral-agent run $(if $(CONFIG),--config $(CONFIG))
 
-## All tests.
+## All tests, on two cores: a file's stay together, in order, so that no worker is left alone with the longest.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark
 test: $(VENV)/.ready
-	$(BIN)/pytest
+	$(PYTEST)
 
 ## All that CI runs, cheapest first; a test that lacks its Debian package fails here instead of skipping.
 check: $(VENV)/.ready node tools format lint imports types
-	CORAL_CHECK=1 $(BIN)/pytest --durations=15
+	CORAL_CHECK=1 $(PYTEST) --durations=15
 
 ## Which lines and branches the tests run; it takes half as long again as the tests.
 coverage: $(VENV)/.ready
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 setup: $(VENV)/.ready
 
