@@ -34,7 +34,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def run(*words: str, text: str | bytes = "") -> Result:
-    return CliRunner().invoke(commands, ["scrub-explain", *words], input=text)
+    return CliRunner().invoke(commands, ["scrub-explain", *words], input=text, env={"COLUMNS": "160"})
 
 
 def test_a_file_and_standard_input_say_the_same():
