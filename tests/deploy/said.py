@@ -115,6 +115,7 @@ NOT_TYPED = {
     "make soak": A_TEST_RUN,
     "make tempo-check": A_TEST_RUN,
     "make conformance": A_TEST_RUN,
+    "python -m bench.house --signal traces --peer ENDPOINT --pid N": "it measures another server: tests/bench measures two agents so",
     "python -m bench.scrubbing": "it measures for minutes: its help is asked for",
     "docker build -t coral-agent:0.1.0 .": NO_DAEMON,
     "docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/coral-agent:0.1.0 --build-arg PYTHON_DIGEST=sha256:… --push .": NO_DAEMON,
