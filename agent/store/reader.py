@@ -88,7 +88,7 @@ class Reading:
             elif view.part.flushed_below:
                 relation = f"{view.segment.alias}.{schema.TABLE_NAMES[signal]}"
                 below = None if view.sealed else view.part.flushed_below
-                found.append(Source(relation, name, below, bounds, view.sealed, view.part.traces))
+                found.append(Source(relation, name, below, view.part.stored or bounds, view.sealed, view.part.traces))
         return [source for source in found if source.bounds != Bounds()]
 
     def cold(self, segment: str, signal: Signal, arrivals: Sequence[int], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:

@@ -66,6 +66,8 @@ class Part:
     tail: tuple[pa.RecordBatch, ...] = ()
     tail_rows: int = 0
     bounds: Bounds = Bounds()
+    stored: Bounds | None = None
+    """Of the rows in the file, or wider; None: those of all rows."""
     cold: Cold = NO_ROWS
     traces: Traces | None = None
     """Of a sealed segment, which traces it may hold."""
@@ -104,7 +106,7 @@ class Part:
                 last = batch.column("arrival")[moved - 1].as_py()
             if moved < batch.num_rows:
                 kept.append(batch.slice(moved))
-        return replace(self, flushed_below=last + 1, tail=tuple(kept), tail_rows=self.tail_rows - rows)
+        return replace(self, flushed_below=last + 1, tail=tuple(kept), tail_rows=self.tail_rows - rows, stored=self.bounds)
 
 
 def _joined(tail: tuple[pa.RecordBatch, ...], rows: pa.RecordBatch) -> tuple[pa.RecordBatch, ...]:

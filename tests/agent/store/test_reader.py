@@ -17,6 +17,7 @@ from agent.store.reader import Reading, Remembered, SegmentUnreadable
 from agent.store.segment import ROW_GROUP, Bounds
 from agent.store.statement import Source, Statement, Wanted
 from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, log_batch, opened, reading, selected
+from tests.telemetry import START
 
 LONG = "SELECT count(*) FROM range(300000) a, range(20000) b WHERE hash(a.range) < hash(b.range)"
 """Twenty seconds of DuckDB: longer than every bound here, and still an end for a test that fails."""
@@ -143,6 +144,23 @@ def test_sources_are_newest_first_and_know_their_bounds(tmp_path):
             assert (memory.below, file.below is not None) == (None, True)
             assert memory.bounds.rows == file.bounds.rows == ROW_GROUP + 4096
             assert not one.sources(Signal.LOGS)
+
+
+def test_a_file_is_bounded_by_what_had_come_when_it_was_written_and_a_start_finds_all_of_it(tmp_path):
+    later = ROW_GROUP + 4096
+    with opened(tmp_path) as (store, _):
+        store.append([log_batch(later)], NO_REQUESTS)
+        flushed(store)
+        store.append([log_batch(10, later)], NO_REQUESTS)
+        with reading(store) as one:
+            memory, file = one.sources(Signal.LOGS)
+            ((newest,),) = one.select(file, ask(f"SELECT max(time_ns) FROM {file.relation}"))
+            assert newest <= file.bounds.max_time_ns == START + (later - 1) * 1000
+            assert memory.bounds.max_time_ns == START + (later + 9) * 1000
+    with opened(tmp_path) as (store, _), reading(store) as one:
+        for source in one.sources(Signal.LOGS):
+            ((least, greatest),) = one.select(source, ask(f"SELECT min(time_ns), max(time_ns) FROM {source.relation}"))
+            assert source.bounds.min_time_ns <= least <= greatest <= source.bounds.max_time_ns
 
 
 def test_a_source_among_cold_conditions_has_those_rows_alone_in_files_and_in_memory(tmp_path):
