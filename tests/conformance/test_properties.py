@@ -24,7 +24,7 @@ from tests.flow.roundtrip import WIRES
 from tests.flow.signals import flattened
 from tests.telemetry import every_metric, full_log, full_span, log, log_request, metric_request, request, span
 
-EXAMPLES = int(os.environ.get("CORAL_CONFORMANCE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("CORAL_CONFORMANCE_EXAMPLES", "40"))
 MUTANTS = int(os.environ.get("CORAL_CONFORMANCE_MUTANTS", "1000"))
 EVER: dict[str, Any] = {"start_time": {"seconds": 0}}
 AT_ONCE = 8

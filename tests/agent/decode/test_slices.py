@@ -39,7 +39,7 @@ def rows(decoded: Decoded) -> Any:
 
 
 @pytest.mark.parametrize("signal", list(Signal))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), size=st.integers(1, 600))
 def test_any_request_decodes_the_same_in_slices_of_any_size(signal, data, size):
     chosen = data.draw(st.lists(st.sampled_from(REQUESTS[signal]), min_size=1, max_size=3))

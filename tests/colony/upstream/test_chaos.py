@@ -1,6 +1,6 @@
 """Under load while connections are harmed and the server is killed and started again.
 
-``CORAL_UPSTREAM_RESTARTS`` (10) and ``CORAL_UPSTREAM_CALLS`` (120) make the runs longer.
+``CORAL_UPSTREAM_RESTARTS`` (20) and ``CORAL_UPSTREAM_CALLS`` (120) make the runs longer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.colony.agents import eventually
 from tests.colony.upstream.chaos import chaos
 from tests.colony.upstream.servers import Seen, asked, run, strict
 
-RESTARTS = int(os.environ.get("CORAL_UPSTREAM_RESTARTS", "10"))
+RESTARTS = int(os.environ.get("CORAL_UPSTREAM_RESTARTS", "20"))
 CALLS = int(os.environ.get("CORAL_UPSTREAM_CALLS", "120"))
 _CALLERS = 6
 _DEADLINE = 3.0
