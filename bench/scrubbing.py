@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.batch import Signal
-from agent.query.rows import Row, origins_of
+from agent.query.rows import Rows, origins_of
 from agent.query.spans import SPANS
 from agent.scrub.batches import scrubbed
 from agent.scrub.rules import Mode, OwnRule, ScrubSettings
@@ -65,7 +65,7 @@ def best_ms(work: Callable[[Any], Any], inputs: Iterator[Any], rounds: int = ROU
     return min(found)
 
 
-def pages(shape: str) -> Iterator[list[Row]]:
+def pages(shape: str) -> Iterator[Rows]:
     """Pages of spans as they come from the store."""
     for group in groups(shape, 5, 4):
         batch = decode(group).batch
@@ -73,7 +73,7 @@ def pages(shape: str) -> Iterator[list[Row]]:
         origins = origins_of(batch.origins.to_pylist())
         rows = batch.rows.slice(0, PAGE).to_pylist()
         assert {len(row["attributes"]) for row in rows} == {12}
-        yield [row | {"origin": origins[row["origin"]], "arrival": 1} for row in rows]
+        yield Rows.of([row | {"origin": origins[row["origin"]]} for row in rows], batch.rows.schema.names)
 
 
 def statements() -> Iterator[list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from agent import values
 from agent.query import sql
 from agent.query.page import PageToken, Position
 from agent.query.plan import Plan
-from agent.query.rows import Row, Shape
+from agent.query.rows import Rows, Shape
 from agent.query.search import Found
 
 ENVELOPE_BYTES = 4096
@@ -55,47 +55,50 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
         otlp = shape.otlp(found.rows)  # nearly always all of it fits: then no row is measured by itself
         if len(otlp) <= room:
             return Page([], otlp, _last(plan, found, found.rows), found.has_more, warnings)
-    rows: list[Row] = []
-    messages: list[bytes] = []
-    flat = [None] * len(found.rows) if plan.otlp else shape.flat(found.rows)
-    for row, whole in zip(found.rows, flat, strict=True):
-        shown, message, size = row, whole, _size(shape, row, whole)
-        if size > room and not rows:
-            shown, message, size = _shortened(plan, shape, row, room)
-            warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
-        elif size > room:
-            break
-        room -= size
-        rows.append(shown)
-        if message is not None:
-            messages.append(message)
+    messages = [] if plan.otlp else shape.flat(found.rows)
+    rows = found.rows.first(_fitting(room, _otlp_sizes(shape, found.rows) if plan.otlp else map(len, messages)))
+    if found.rows and not rows:
+        rows, messages = _shortened(plan, shape, found.rows, room)
+        warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
     was_cut = len(rows) < len(found.rows)
     last = _last(plan, found, rows)
-    return Page(messages, shape.otlp(rows) if plan.otlp else b"", last, found.has_more or was_cut, warnings)
+    return Page(messages[: len(rows)], shape.otlp(rows) if plan.otlp else b"", last, found.has_more or was_cut, warnings)
 
 
-def _last(plan: Plan, found: Found, rows: Sequence[Row]) -> Position | None:
+def _last(plan: Plan, found: Found, rows: Rows) -> Position | None:
     """Where the next page begins."""
     if found.resume is not None and len(rows) == len(found.rows):
         return found.resume
-    return Position(rows[-1][sql.key_column(plan)], rows[-1]["arrival"]) if rows else None
+    return Position(rows[sql.key_column(plan)][-1], rows["arrival"][-1]) if rows else None
 
 
-def _size(shape: Shape, row: Row, message: bytes | None) -> int:
-    """The bytes that a row takes, flat or (without a message) as OTLP."""
-    return (len(shape.otlp([row])) if message is None else len(message)) + FRAMING_BYTES
+def _fitting(room: int, sizes: Iterable[int]) -> int:
+    """How many rows of these sizes, the first ones, a reply has room for."""
+    count = 0
+    for size in sizes:
+        room -= size + FRAMING_BYTES
+        if room < 0:
+            break
+        count += 1
+    return count
 
 
-def _shortened(plan: Plan, shape: Shape, row: Row, room: int) -> tuple[Row, bytes | None, int]:
-    """A row cut until it fits: flat text can be eleven times as long as its wire bytes."""
+def _otlp_sizes(shape: Shape, rows: Rows) -> Iterator[int]:
+    """The bytes that each row takes as OTLP."""
+    return (len(shape.otlp(rows.picked([place]))) for place in range(len(rows)))
+
+
+def _shortened(plan: Plan, shape: Shape, rows: Rows, room: int) -> tuple[Rows, list[bytes]]:
+    """The first row cut until it fits: flat text can be eleven times as long as its wire bytes."""
     target = room
+    row = next(iter(rows))
     while True:
         target //= 2
-        shown = shape.shorten(row, target)
-        message = None if plan.otlp else shape.flat([shown])[0]
-        size = _size(shape, shown, message)
+        shown = Rows.of([shape.shorten(row, target)], rows.names)
+        messages = [] if plan.otlp else shape.flat(shown)
+        size = FRAMING_BYTES + (len(shape.otlp(shown)) if plan.otlp else len(messages[0]))
         if size <= room or not target:
-            return shown, message, size
+            return shown, messages
 
 
 ROWS_FIELD = 1

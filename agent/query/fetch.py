@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from agent.query.edge import LOOKED_THROUGH, ROOM_FOR_UNEVENNESS, edge_of
 from agent.query.fields import Order
 from agent.query.page import Position
 from agent.query.plan import LEAST_ROOM, Plan
-from agent.query.rows import Origin, Row, Shape, origins_of, row_of
+from agent.query.rows import Origin, Rows, Shape, origins_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
@@ -38,7 +38,7 @@ class Fetched:
     ``size`` is about what they take in memory, in bytes. ``more`` says whether matches lie behind ``end``, which then is set.
     """
 
-    rows: list[Row]
+    rows: Rows
     size: int
     end: Position | None
     more: bool
@@ -53,6 +53,13 @@ class _Place(NamedTuple):
     cells: tuple[Any, ...]
 
 
+class _Cold(NamedTuple):
+    """Cold columns, and where in them each arrival stands."""
+
+    places: dict[int, int]
+    columns: list[list[Any]]
+
+
 class Fetch:
     """The rows of one plan in one reading; on a reader's thread. ``warnings`` grows by what could not be read."""
 
@@ -63,6 +70,8 @@ class Fetch:
         self._scrubber = scrubber
         self._names = schema.HOT[plan.signal]
         self._origin = self._names.index("origin")
+        self._key = self._names.index(sql.key_column(plan))
+        self._arrival = self._names.index("arrival")
         self._texts = sql.texts_of(plan.signal)
         self._wanted = wanted_of(plan)
         self.warnings: list[str] = list(plan.warnings)
@@ -93,7 +102,7 @@ class Fetch:
                 return found
             rows = rows * ROOM_FOR_UNEVENNESS * limit // max(len(found), 1)
 
-    def shown(self, after: Position) -> Iterator[list[Row]]:
+    def shown(self, after: Position) -> Iterator[Rows]:
         """Rows of a position's key at or before it, no more at a time than the plan's room holds."""
         places: list[_Place] = []
         for source in self.sources:
@@ -141,46 +150,57 @@ class Fetch:
         self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int, room: int
     ) -> tuple[list[_Place], bool]:
         """The best of both, as far as ``room`` bytes of hot text go; whether rows were left for want of it."""
-        key, arrival = self._names.index(sql.key_column(self._plan)), self._names.index("arrival")
-        places = [_Place(cells[key], cells[arrival], source.segment, cells) for cells in fetched]
+        places = [_Place(cells[self._key], cells[self._arrival], source.segment, cells) for cells in fetched]
         merged = sorted((*best, *places), reverse=sql.descending(self._plan))[:limit]
         count = rows_within(room, [place.cells for place in merged], self._texts)
         return merged[:count], count < len(merged)
 
-    def _completed(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], list[Row], int]:
+    def _completed(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], Rows, int]:
         """As many of these places as ``room`` bytes hold, at least one; the rows there, in their order; their bytes."""
         held, cold, size = self._cold(places, room)
-        likely = len(cold) * room // max(size, 1)
+        likely = len(cold.places) * room // max(size, 1)
         if len(held) < min(likely, len(places)):
             # The blocks read so far hold mostly rows from further down: of fewer places, all blocks have room.
             del cold
             held, cold, size = self._cold(places[:likely], room)
-        places = held
-        count, origins, of_origins = self._origins(places, room)
-        names = (*self._names, *schema.COLD[self._plan.signal])
-        # A segment may have been retired since its rows were read; then they are gone.
-        known = (
-            row_of(names, (*place.cells, *cold[place.arrival]), origins)
-            for place in places[:count]
-            if place.cells[self._origin] in origins and place.arrival in cold
-        )
-        hot = text_bytes([place.cells for place in places[:count]], self._texts)
-        return places[:count], self._shape.scrubbed(known, self._scrubber), size + of_origins + hot
+        count, origins, of_origins = self._origins(held, room)
+        held = held[:count]
+        hot = text_bytes([place.cells for place in held], self._texts)
+        return held, self._shape.scrubbed(self._rows(held, cold, origins), self._scrubber), size + of_origins + hot
 
-    def _cold(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], dict[int, tuple[Any, ...]], int]:
-        """The first of these places, up to one left for want of room; cold columns by arrival; their bytes."""
+    def _rows(self, places: Sequence[_Place], cold: _Cold, origins: Mapping[int, Origin]) -> Rows:
+        """The rows in these places; without those whose segment may have been retired since they were found."""
+        there = [place for place in places if place.cells[self._origin] in origins and place.arrival in cold.places]
+        hot: list[tuple[Any, ...]] = list(zip(*[place.cells for place in there], strict=True)) or [()] * len(self._names)
+        columns = {name: list(cells) for name, cells in zip(self._names, hot, strict=True)}
+        columns["origin"] = list(map(origins.__getitem__, columns["origin"]))
+        rank = [cold.places[place.arrival] for place in there]
+        return Rows(
+            columns
+            | {
+                name: [cells[at] for at in rank]
+                for name, cells in zip(schema.COLD[self._plan.signal], cold.columns, strict=True)
+            }
+        )
+
+    def _cold(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], _Cold, int]:
+        """The first of these places, up to one left for want of room; their cold columns, and the bytes those take."""
         arrivals: dict[str, list[int]] = {}
         for place in places:
             arrivals.setdefault(place.segment, []).append(place.arrival)
-        cold: dict[int, tuple[Any, ...]] = {}
+        known: list[int] = []
+        columns: list[list[Any]] = [[] for _ in schema.COLD[self._plan.signal]]
         left: set[int] = set()
         size = 0
         for segment, wanted in arrivals.items():  # the first place's first, so that it is never among those left
             taken = self._reading.cold_within(room - size, segment, self._plan.signal, wanted)
-            cold |= taken.rows
+            known += taken.arrivals
+            for column, cells in zip(columns, taken.columns, strict=True):
+                column.extend(cells)
             left |= taken.left
             size += taken.size
-        return list(itertools.takewhile(lambda place: place.arrival not in left, places)) if left else places, cold, size
+        held = list(itertools.takewhile(lambda place: place.arrival not in left, places)) if left else places
+        return held, _Cold({arrival: at for at, arrival in enumerate(known)}, columns), size
 
     def _origins(self, places: Sequence[_Place], room: int) -> tuple[int, dict[int, Origin], int]:
         """How many of these places have their origins within ``room`` bytes; the origins by hash; their bytes."""

@@ -16,7 +16,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 
 from agent import values
 from agent.clock import SECOND_NS
-from agent.query.rows import Origin, Row
+from agent.query.rows import Origin, Row, Rows
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
 _LONGEST_SHOWN = 65_536
@@ -136,7 +136,7 @@ _POOL = ptars.HandlerPool([api.DESCRIPTOR])
 class OwnFields:
     """Fields of many messages at once, in wire form: a quarter of what setting them one by one costs."""
 
-    def __init__(self, message: type[api.Span | api.LogRecord]) -> None:
+    def __init__(self, message: type[api.Span | api.LogRecord | api.Event]) -> None:
         self._handler = _POOL.get_for_message(message.DESCRIPTOR)
         self._types = {column.name: column.type for column in self._handler.schema()}
 
@@ -153,13 +153,26 @@ def _column(kind: pa.DataType, cells: Sequence[Any]) -> pa.Array:
 
 
 def trace_id_bytes(row: Row) -> bytes:
-    """The sixteen bytes of a row's trace id."""
-    return struct.pack("<QQ", row["trace_id_high"], row["trace_id_low"])
-
-
-def optional_trace_id_bytes(row: Row) -> bytes:
     """The sixteen bytes of a row's trace id; none for null."""
-    return b"" if row["trace_id_high"] is None else trace_id_bytes(row)
+    return b"" if row["trace_id_high"] is None else struct.pack("<QQ", row["trace_id_high"], row["trace_id_low"])
+
+
+def hex_trace_ids(rows: Rows) -> list[str]:
+    """Each row's trace id in hex; nothing for null."""
+    return _hex("<QQ", rows["trace_id_high"], rows["trace_id_low"])
+
+
+def hex_span_ids(words: Sequence[int | None]) -> list[str]:
+    """Each span id in hex; nothing for null."""
+    return _hex("<Q", words)
+
+
+def _hex(layout: str, *columns: Sequence[int | None]) -> list[str]:
+    """The words of each row side by side; nothing for a row whose first is null."""
+    pack = struct.Struct(layout).pack
+    if None not in columns[0]:
+        return [wire.hex() for wire in map(pack, *columns)]
+    return ["" if words[0] is None else pack(*words).hex() for words in zip(*columns, strict=True)]
 
 
 def set_time(message: Timestamp, time_ns: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -13,11 +11,13 @@ from agent import values
 from agent.query.flat import (
     Entries,
     OwnFields,
-    optional_trace_id_bytes,
+    hex_span_ids,
+    hex_trace_ids,
     shared_wire,
     span_id_bytes,
+    trace_id_bytes,
 )
-from agent.query.rows import Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import TimeSource
 from agent.scrub.scrubber import Scrubber
 
@@ -29,10 +29,14 @@ def _scrub_text(scrubber: Scrubber, text: str | None) -> str | None:
 
 def body_text(row: Row) -> str:
     """The text form of a row's body, which text search reads; empty without one."""
-    if row["body"] is None:
-        return row["body_text"] or ""
+    return _body_text(row["body"], row["body_text"])
+
+
+def _body_text(body: bytes | None, text: str | None) -> str:
+    if body is None:
+        return text or ""
     try:
-        return values.text_of(AnyValue.FromString(row["body"]))
+        return values.text_of(AnyValue.FromString(body))
     except DecodeError:
         return values.UNREADABLE
 
@@ -46,28 +50,28 @@ _SAME = {
 """Fields that show a column as it is."""
 
 
-def flat_logs(rows: Sequence[Row]) -> list[bytes]:
+def flat_logs(rows: Rows) -> list[bytes]:
     """The flat LogRecords of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
+    times = list(zip(rows["time_ns"], rows["time_source"], strict=True))
     own = _OWN.of(
-        {field: [row[column] for row in rows] for field, column in _SAME.items()}
+        {field: rows[column] for field, column in _SAME.items()}
         | {
-            "body": [body_text(row) for row in rows],
-            "trace_id": [optional_trace_id_bytes(row).hex() for row in rows],
-            "span_id": [span_id_bytes(row["span_id"]).hex() for row in rows],
-            "time": [row["time_ns"] if row["time_source"] == TimeSource.RECORD else None for row in rows],
-            "arrival_time": [row["time_ns"] if row["time_source"] == TimeSource.ARRIVAL else None for row in rows],
-            "observed_time": [row["observed_time_ns"] or None for row in rows],
+            "body": list(map(_body_text, rows["body"], rows["body_text"])),
+            "trace_id": hex_trace_ids(rows),
+            "span_id": hex_span_ids(rows["span_id"]),
+            "time": [time if source == TimeSource.RECORD else None for time, source in times],
+            "arrival_time": [time if source == TimeSource.ARRIVAL else None for time, source in times],
+            "observed_time": [time or None for time in rows["observed_time_ns"]],
         }
     )
-    return [
-        b"".join((wire, _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.LogRecord)))
-        for wire, row in zip(own, rows, strict=True)
-    ]
+    attributes = map(_ATTRIBUTES.of, rows["attributes"])
+    shared = (shared_wire(origin, api.LogRecord) for origin in rows["origin"])
+    return list(map(b"".join, zip(own, attributes, shared, strict=True)))
 
 
 def _otlp_log(row: Row) -> columns.LogRecord:
     record = columns.LogRecord(
-        trace_id=optional_trace_id_bytes(row),
+        trace_id=trace_id_bytes(row),
         span_id=span_id_bytes(row["span_id"]),
         time_unix_nano=row["time_ns"] if row["time_source"] == TimeSource.RECORD else 0,
         observed_time_unix_nano=row["observed_time_ns"],
@@ -86,7 +90,7 @@ def _otlp_log(row: Row) -> columns.LogRecord:
     return record
 
 
-def otlp_logs(rows: Sequence[Row]) -> bytes:
+def otlp_logs(rows: Rows) -> bytes:
     """LogsData of scrubbed rows, grouped by Resource and scope, otherwise in their order."""
     logs = columns.Logs()
     for scope, group in by_origin(logs.resource_logs, "scope_logs", rows):

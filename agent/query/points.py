@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -12,7 +11,7 @@ from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
 from agent.query.flat import Entries, flat_attributes, set_time, shared_wire
-from agent.query.rows import Row, Shape, by_origin, of_attributes, of_text, shortened
+from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import PointKind
 from agent.scrub.scrubber import Scrubber
 
@@ -116,7 +115,7 @@ def _add_point(metric: columns.Metric, row: Row) -> None:
     )
 
 
-def otlp_points(rows: Sequence[Row]) -> bytes:
+def otlp_points(rows: Rows) -> bytes:
     """MetricsData of scrubbed rows, grouped by Resource, scope and metric, otherwise in their order."""
     data = columns.Metrics()
     for scope, group in by_origin(data.resource_metrics, "scope_metrics", rows):

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from agent.query.rows import Row
+from agent.query.rows import Rows
 
 
-def distinct(rows: Sequence[Row], key: str, shown: Iterable[Sequence[Row]]) -> list[Row]:
+def distinct(rows: Rows, key: str, shown: Iterable[Rows]) -> Rows:
     """The rows without those equal in every field to one before them. Equal rows have equal ``key``, which orders them.
 
     ``shown`` are rows of the first row's key that have been shown, a part at a time.
     """
+    keys = rows[key]
+    counts = Counter(keys)
+    content = _contents(rows)
+    seen = _among(list(map(content, range(counts[keys[0]]))), shown) if shown else set()
+    if not seen and len(counts) == len(keys):
+        return rows  # nearly every page
     kept = []
-    for number, (_, group) in enumerate(itertools.groupby(rows, lambda row: row[key])):
-        alike = list(group)
-        seen = set() if number else _among(alike, shown)
-        if len(alike) == 1 and not seen:
-            kept += alike  # nearly every row
-            continue
-        for row in alike:
-            content = _content(row)
-            if content not in seen:
-                seen.add(content)
-                kept.append(row)
-    return kept
+    for place, cell in enumerate(keys):
+        if counts[cell] > 1 or cell == keys[0]:
+            said = content(place)
+            if said in seen:
+                continue
+            seen.add(said)
+        kept.append(place)
+    return rows.picked(kept)
 
 
-def _among(rows: Sequence[Row], shown: Iterable[Sequence[Row]]) -> set[Hashable]:
-    """What of these rows has been shown; never more than a part of that is held."""
-    asked: set[Hashable] = set()
+def _among(asked: Sequence[Hashable], shown: Iterable[Rows]) -> set[Hashable]:
+    """What of this has been shown; never more than a part of that is held."""
     seen: set[Hashable] = set()
     for part in shown:
-        asked = asked or set(map(_content, rows))
-        seen |= asked.intersection(map(_content, part))
+        seen |= set(asked).intersection(map(_contents(part), range(len(part))))
     return seen
 
 
-def _content(row: Row) -> Hashable:
-    """Everything a row says but its arrival."""
-    return tuple(tuple(v) if isinstance(v, list) else v for name, v in row.items() if name != "arrival")
+def _contents(rows: Rows) -> Callable[[int], Hashable]:
+    """Everything that the row at a place says but its arrival."""
+    columns = [rows[name] for name in rows.names if name != "arrival"]
+    return lambda place: tuple(tuple(cell) if isinstance(cell := column[place], list) else cell for column in columns)

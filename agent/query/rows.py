@@ -1,19 +1,67 @@
 """Rows as they come from the store, and the Shape each signal gives them; pure.
 
-A Row maps the columns of its table to values, with an ``Origin`` in place of the origin's hash. A Shape says how one signal's
-rows are scrubbed and written, so that paging, counting and cutting are written once.
+Rows stay columns from the store to the wire; a Row, which maps the columns of its table to values, is made of one only where
+it is looked at by itself. An ``Origin`` stands in place of the origin's hash. A Shape says how one signal's rows are scrubbed
+and written, so that paging, counting and cutting are written once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 from agent.scrub.scrubber import Scrubber
 
 Row = dict[str, Any]
+
+
+class Rows:
+    """Rows in order, column by column: a list of values for each name, all of one length. A thousand dicts cost 5 ms more."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: dict[str, list[Any]]) -> None:
+        self._columns = columns
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], names: Iterable[str]) -> Rows:
+        """These rows' columns of these names."""
+        return cls({name: [row[name] for row in rows] for name in names})
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """A column; nobody changes it."""
+        return self._columns[name]
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The columns' names."""
+        return self._columns.keys()
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each row by itself."""
+        for cells in zip(*self._columns.values(), strict=True):
+            yield dict(zip(self._columns, cells, strict=True))
+
+    def __add__(self, other: Rows) -> Rows:
+        """These and others of the same columns behind them."""
+        return Rows({name: cells + other[name] for name, cells in self._columns.items()})
+
+    def first(self, count: int) -> Rows:
+        """As many, from the beginning."""
+        return self if count >= len(self) else Rows({name: cells[:count] for name, cells in self._columns.items()})
+
+    def picked(self, places: Sequence[int]) -> Rows:
+        """Those at these places."""
+        return Rows({name: [cells[place] for place in places] for name, cells in self._columns.items()})
+
+    def having(self, columns: dict[str, list[Any]]) -> Rows:
+        """These with other columns in place of their own."""
+        return Rows(self._columns | columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +127,24 @@ class Shape:
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
-    flat: Callable[[Sequence[Row]], list[bytes]]
-    otlp: Callable[[Sequence[Row]], bytes]
+    flat: Callable[[Rows], list[bytes]]
+    otlp: Callable[[Rows], bytes]
     shorten: Callable[[Row, int], Row]
     text: Callable[[Row], str] = lambda _: ""
     repeats: bool = True
 
-    def scrubbed(self, rows: Iterable[Row], scrubber: Scrubber) -> list[Row]:
+    def scrubbed(self, rows: Rows, scrubber: Scrubber) -> Rows:
         """The rows, changed to what may leave; each origin is scrubbed once, and columns of text or attributes as a whole."""
-        rows = list(rows)
-        known: dict[int, Origin] = {id(origin): origin for origin in map(itemgetter("origin"), rows)}
+        known: dict[int, Origin] = {id(origin): origin for origin in rows["origin"]}
         origins = {number: origin.scrubbed(scrubber) for number, origin in known.items()}
-        for row in rows:
-            row["origin"] = origins[id(row["origin"])]
-        for column, scrub in self.scrubbing.items():
-            raw = list(map(itemgetter(column), rows))
-            left = _scrubbed_column(scrubber, scrub, raw)
-            if left is not raw:
-                for row, cell in zip(rows, left, strict=True):
-                    row[column] = cell
-        return rows
+        columns = {name: _scrubbed_column(scrubber, scrub, rows[name]) for name, scrub in self.scrubbing.items()}
+        return rows.having(columns | {"origin": [origins[number] for number in map(id, rows["origin"])]})
 
 
 def _scrubbed_column(scrubber: Scrubber, scrub: Callable[[Scrubber, Any], Any], cells: list[Any]) -> list[Any]:
     """The cells of one column, the same list when none changes."""
     together = _TOGETHER.get(scrub)
     return [scrub(scrubber, cell) for cell in cells] if together is None else together(scrubber, cells)
-
-
-def row_of(names: Sequence[str], cells: Sequence[Any], origins: Mapping[int, Origin]) -> Row:
-    """The row with these columns."""
-    row = dict(zip(names, cells, strict=True))
-    row["origin"] = origins[row["origin"]]
-    return row
 
 
 def origins_of(found: Iterable[Mapping[str, Any]]) -> dict[int, Origin]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from agent import schema
 from agent.query import sql
 from agent.query.conditions import holds
 from agent.query.fetch import Fetch, Fetched
 from agent.query.page import Position
 from agent.query.plan import Plan
 from agent.query.repeats import distinct
-from agent.query.rows import Row, Shape
+from agent.query.rows import Row, Rows, Shape
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading
 from agent.store.statement import Source
@@ -36,7 +37,7 @@ class Found:
     ``resume`` is where the next page begins when that is not behind the last row.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows
     total: int = 0
     total_is_exact: bool = True
     has_more: bool = False
@@ -52,6 +53,7 @@ class Search:
         self._shape = shape
         self._reading = reading
         self._fetch = Fetch(plan, shape, reading, scrubber)
+        self._nothing = Rows.of([], schema.TABLES[plan.signal].names)
         self._repeated = 0
         self._counts: dict[str, int] = {}
         sources = self._fetch.sources
@@ -78,19 +80,19 @@ class Search:
         """Every condition is in SQL."""
         plan = self._plan
         after, beyond_end = self._resolve_offset()
-        found = Found() if beyond_end else self._fill_page(after)
+        found = Found(self._nothing) if beyond_end else self._fill_page(after)
         if plan.first_total is None and (found.has_more or plan.offset):
             found.total = sum(self._count(source) for source in self._fetch.sources)
         return found
 
     def _fill_page(self, after: Position | None) -> Found:
         """A page behind a position; rows that repeat one already shown, or cannot be read, make room for others."""
-        found = Found(resume=after)
+        found = Found(self._nothing, resume=after)
         room = self._plan.room
         while True:
             fetched = self._fetch.behind(after, self._plan.limit - len(found.rows), room)
             shown = self._distinct(fetched, after)
-            found.rows += shown
+            found.rows = found.rows + shown if found.rows else shown
             found.total += len(fetched.rows)
             self._repeated += len(fetched.rows) - len(shown)
             found.has_more, after = fetched.more, fetched.end
@@ -101,24 +103,26 @@ class Search:
 
     def _rechecked(self) -> Found:
         """Conditions that only scrubbed rows can answer: candidates are scrubbed until the page is full and counted."""
-        found = Found()
+        found = Found(self._nothing)
+        rows: list[Row] = []
         last: Position | None = None
         room = self._plan.room
         for scanned, row in enumerate(self._stream(self._plan.after)):
-            full = len(found.rows) == self._plan.limit
+            full = len(rows) == self._plan.limit
             if self._is_enough(found, scanned, full=full):
                 self._stop_early(found, None if full else last, f"looked at {MAX_CANDIDATES} candidates only")
                 break
-            last = self.position(row)
+            last = Position(row[sql.key_column(self._plan)], row["arrival"])
             if all(holds(row, recheck, self._shape) for recheck in self._plan.rechecks):
                 found.total += 1
                 found.has_more = full
                 if not full and found.total > self._plan.offset:
-                    found.rows.append(row)
+                    rows.append(row)
                     room -= weight(self._plan.signal, {name: (cell,) for name, cell in row.items()})
                     if room <= 0:
                         self._stop_early(found, last, "ends early because its records are large")
                         break
+        found.rows = Rows.of(rows, schema.TABLES[self._plan.signal].names)
         return found
 
     def _is_enough(self, found: Found, scanned: int, *, full: bool) -> bool:
@@ -142,16 +146,12 @@ class Search:
                 return
             after = end
 
-    def position(self, row: Row) -> Position:
-        """Where a row stands in the plan's order."""
-        return Position(row[sql.key_column(self._plan)], row["arrival"])
-
-    def _distinct(self, fetched: Fetched, after: Position | None) -> list[Row]:
+    def _distinct(self, fetched: Fetched, after: Position | None) -> Rows:
         """The rows without those equal in every field to one before them, on this page or at the end of the last."""
         if self._shape.repeats or not fetched.rows:
             return fetched.rows
         key = sql.key_column(self._plan)
-        is_on_edge = after is not None and fetched.rows[0][key] == after.key
+        is_on_edge = after is not None and fetched.rows[key][0] == after.key
         return distinct(fetched.rows, key, self._fetch.shown(after) if after is not None and is_on_edge else ())
 
     def _resolve_offset(self) -> tuple[Position | None, bool]:

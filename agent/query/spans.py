@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from operator import add
 
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
@@ -10,24 +11,11 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
-from agent.query.flat import Entries, OwnFields, shared_wire, span_id_bytes, trace_id_bytes
-from agent.query.rows import Row, Shape, by_origin, of_attributes, of_events, of_links, of_text, shortened
+from agent.query.events import event_fields
+from agent.query.flat import Entries, OwnFields, hex_span_ids, hex_trace_ids, shared_wire, span_id_bytes, trace_id_bytes
+from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_events, of_links, of_text, shortened
 
 _UNSET = api.STATUS_CODE_UNSET
-
-
-def _event(wire: bytes) -> api.Event:
-    try:
-        event = trace_pb2.Span.Event.FromString(wire)
-    except DecodeError:
-        return api.Event(name=values.UNREADABLE)
-    message = api.Event(
-        name=event.name,
-        attributes=values.flat(event.attributes),
-        dropped_attributes_count=event.dropped_attributes_count,
-    )
-    message.time.FromNanoseconds(min(event.time_unix_nano, 2**63 - 1))
-    return message
 
 
 def _link(wire: bytes) -> api.Link:
@@ -62,37 +50,32 @@ _SAME = {
 """Fields that show a column as it is."""
 
 
-def flat_spans(rows: Sequence[Row]) -> list[bytes]:
+def flat_spans(rows: Rows) -> list[bytes]:
     """The flat Spans of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
-    starts = [row["start_time_ns"] for row in rows]
-    durations = [row["duration_ns"] for row in rows]
-    codes = [row["status_code"] for row in rows]
+    starts, durations, codes = rows["start_time_ns"], rows["duration_ns"], rows["status_code"]
     own = _OWN.of(
-        {field: [row[column] for row in rows] for field, column in _SAME.items()}
+        {field: rows[column] for field, column in _SAME.items()}
         | {
-            "trace_id": [trace_id_bytes(row).hex() for row in rows],
-            "span_id": [span_id_bytes(row["span_id"]).hex() for row in rows],
-            "parent_span_id": [span_id_bytes(row["parent_span_id"]).hex() for row in rows],
+            "trace_id": hex_trace_ids(rows),
+            "span_id": hex_span_ids(rows["span_id"]),
+            "parent_span_id": hex_span_ids(rows["parent_span_id"]),
             "start_time": starts,
-            "end_time": [start + duration for start, duration in zip(starts, durations, strict=True)],
+            "end_time": list(map(add, starts, durations)),
             "duration_us": [max(0, duration) // 1000 for duration in durations],
             "is_error": [code == api.STATUS_CODE_ERROR for code in codes],
             "status_code": [_UNSET if code is None else code for code in codes],
-            "status_message": [row["status_message"] or "" for row in rows],
+            "status_message": [text or "" for text in rows["status_message"]],
         }
     )
-    return [
-        b"".join((wire, *_lists(row), _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.Span)))
-        for wire, row in zip(own, rows, strict=True)
-    ]
+    events, links = event_fields(rows["events"]), map(_link_fields, rows["links"])
+    attributes = map(_ATTRIBUTES.of, rows["attributes"])
+    shared = (shared_wire(origin, api.Span) for origin in rows["origin"])
+    return list(map(b"".join, zip(own, events, links, attributes, shared, strict=True)))
 
 
-def _lists(row: Row) -> Iterator[bytes]:
-    """A span's events and links, as fields of the flat Span."""
-    for event in row["events"]:
-        yield values.length_delimited(api.Span.EVENTS_FIELD_NUMBER, _event(event).SerializeToString())
-    for link in row["links"]:
-        yield values.length_delimited(api.Span.LINKS_FIELD_NUMBER, _link(link).SerializeToString())
+def _link_fields(links: Sequence[bytes]) -> bytes:
+    """A span's links, as fields of the flat Span."""
+    return b"".join(values.length_delimited(api.Span.LINKS_FIELD_NUMBER, _link(link).SerializeToString()) for link in links)
 
 
 def _otlp_span(row: Row) -> columns.Span:
@@ -123,7 +106,7 @@ def _otlp_span(row: Row) -> columns.Span:
     return span
 
 
-def otlp_spans(rows: Sequence[Row]) -> bytes:
+def otlp_spans(rows: Rows) -> bytes:
     """TracesData of scrubbed rows, grouped by Resource and scope, otherwise in their order.
 
     The trimmed descriptors write what they read: attributes, events and links go out as they came in, undecoded.

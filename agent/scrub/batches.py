@@ -95,9 +95,13 @@ def _messages(scrub: Callable[[Scrubber, bytes], bytes]) -> Callable[[Scrubber, 
 
 
 def _events(scrubber: Scrubber, column: pa.Array) -> pa.Array:
-    """Span.Events: nearly always none of them changes, which all together tell at once."""
+    """Span.Events: few of them change, and all together tell which may."""
     wires = column.flatten().to_pylist()
-    return column if scrubber.keeps_events(wires) else _messages(Scrubber.event)(scrubber, column)
+    changed = scrubber.changed_events(wires)
+    if not changed:
+        return column
+    values = pa.array([changed.get(place, wire) for place, wire in enumerate(wires)], pa.binary())
+    return pa.ListArray.from_arrays(_offsets(column), values, type=column.type)
 
 
 def _numbers(kind: type[Any]) -> Callable[[Scrubber, bytes], bytes]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from agent.scrub.wire import varint
 
 NO_MESSAGE = b"\xff"
 """Bytes that no parser of protobuf accepts: half a tag."""
@@ -74,3 +77,17 @@ def exemplar(message: Exemplar, leaves: Leaves) -> None:
     left = leaves.pairs(message.filtered_attributes)
     del message.filtered_attributes[:]
     message.filtered_attributes.extend(left)
+
+
+def are_known(wires: Sequence[bytes], holder: type[Message], tag: bytes) -> bool:
+    """Whether all of these messages can be read, and none has a field that OTLP does not define.
+
+    ``holder`` has them in the repeated field of this tag: parsed together they cost an eighth.
+    """
+    joined = b"".join([part for wire in wires for part in (tag, varint(len(wire)), wire)])
+    try:
+        message = holder.FromString(joined)
+    except DecodeError:
+        return False
+    message.DiscardUnknownFields()
+    return bool(message.SerializeToString() == joined)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -21,11 +20,17 @@ from agent.store.weight import weight
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Cold columns by arrival number, the bytes they take, and the arrivals left for want of room."""
+    """Cold columns of the rows that have these arrival numbers, the bytes they take, and the arrivals left for want of room."""
 
-    rows: dict[int, tuple[Any, ...]]
+    arrivals: list[int]
+    columns: list[list[Any]]
     left: set[int]
     size: int
+
+    @property
+    def rows(self) -> dict[int, tuple[Any, ...]]:
+        """The columns of each row by its arrival number."""
+        return dict(zip(self.arrivals, zip(*self.columns, strict=True), strict=True))
 
 
 class Shelf:
@@ -60,10 +65,14 @@ class Shelf:
 
         The piece that uses it up is read whole: it holds no more than one group of requests.
         """
-        found: dict[int, tuple[Any, ...]] = {}
+        found: list[int] = []
+        columns: list[list[Any]] = [[] for _ in names]
         left: set[int] = set()
         size = 0
-        for number, wanted in self._by_piece(arrivals).items():
+        pieces = self._by_piece(arrivals)
+        if sum(map(len, pieces.values())) < len(arrivals):
+            self._miss()
+        for number, wanted in pieces.items():
             if size >= room:
                 left.update(wanted)
                 continue
@@ -72,12 +81,12 @@ class Shelf:
                 continue
             first = piece.extent.first
             indices = [arrival - first for arrival in wanted]
-            columns = [piece.values(name, indices) for name in names]
-            size += weight(piece.extent.signal, dict(zip(names, columns, strict=True)))
-            found.update(zip(wanted, zip(*columns, strict=True), strict=True))
-        if len(found) + len(left) < len(set(arrivals)):
-            self._miss()
-        return Taken(found, left, size)
+            read = [piece.values(name, indices) for name in names]
+            size += weight(piece.extent.signal, dict(zip(names, read, strict=True)))
+            found += wanted
+            for column, cells in zip(columns, read, strict=True):
+                column.extend(cells)
+        return Taken(found, columns, left, size)
 
     def arrivals(self, wanted: Wanted) -> Numbers:
         """The arrival numbers of the rows that meet the conditions, ascending, of those that can be read."""
@@ -96,8 +105,7 @@ class Shelf:
     def _by_piece(self, arrivals: Sequence[int]) -> dict[int, list[int]]:
         """Which of these rows lie in which piece, by the piece's number, in the order of their first."""
         found: dict[int, list[int]] = {}
-        for arrival in arrivals:
-            number = bisect.bisect_right(self._ends, arrival)
+        for number, arrival in zip(np.searchsorted(self._ends, arrivals, side="right").tolist(), arrivals, strict=True):
             if number < len(self._ends) and arrival >= self._pieces[number].extent.first:
                 found.setdefault(number, []).append(arrival)
         return found

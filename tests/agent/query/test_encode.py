@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from agent import schema
 from agent.decode.refusals import LONGEST_NAME
 from agent.query import encode
+from agent.query.rows import Rows
 from agent.query.search import Found
 from agent.query.spans import SPANS as SHAPE
 from tests.agent.query.asking import SINCE, answer, keep, plan
@@ -122,7 +124,7 @@ def test_a_row_whose_flat_text_is_much_longer_than_its_wire_bytes_fits_too(tmp_p
 
 def test_totals_beyond_an_int32_are_no_longer_exact():
     wanted = plan()
-    found = Found([], total=2**31, has_more=False)
+    found = Found(Rows.of([], schema.SPANS.names), total=2**31, has_more=False)
     reply = encode.reply(api.QuerySpansResponse(), wanted, found, encode.cut(wanted, SHAPE, found, SMALLEST))
     response = api.QuerySpansResponse.FromString(reply)
     assert (response.total_count, response.total_is_exact) == (2**31 - 1, False)

@@ -12,7 +12,7 @@ from agent import schema
 from agent.batch import Signal
 from agent.query.logs import LOGS
 from agent.query.points import POINTS
-from agent.query.rows import Origin, Shape, of_text, origins_of, row_of
+from agent.query.rows import Origin, Rows, Shape, of_text, origins_of
 from agent.query.spans import SPANS
 from agent.scrub.rules import ScrubSettings
 from agent.scrub.scrubber import Scrubber
@@ -76,18 +76,32 @@ def test_every_column_of_an_origin_is_in_its_row():
     row: dict[str, object] = {"hash": 3, "resource": b"r", "scope": None}
     row |= {name: name for name in schema.ORIGINS.names if name not in row}
     assert origins_of([row]) == {3: Origin("service_name", b"r", "resource_schema_url", None, "scope_schema_url")}
-    assert row_of(["arrival", "origin"], (7, 3), origins_of([row])) == {"arrival": 7, "origin": origins_of([row])[3]}
 
 
 def test_rows_are_scrubbed_and_share_one_scrubbed_origin_and_what_is_kept_is_not_changed():
     wires, unscrubbed = list(WIRES), replace(ORIGIN)
     empty = {column.name: None if column.nullable else "" for column in schema.SPANS}
     raw = [empty | {"origin": ORIGIN, "name": SECRET, "attributes": WIRES, "events": [], "links": []} for _ in range(2)]
-    first, second = SPANS.scrubbed(raw, DEFAULT)
+    first, second = SPANS.scrubbed(Rows.of(raw, raw[0]), DEFAULT)
     assert SECRET not in str(first)
     assert SECRET not in str(second)
     assert first["origin"] is second["origin"]
     assert (wires, unscrubbed) == (WIRES, ORIGIN), "rows are made anew for each query; these are not"
+
+
+def test_rows_are_their_columns():
+    rows = Rows.of([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}], ("a", "b"))
+    assert (len(rows), rows["b"], list(rows.names)) == (3, ["x", "y", "z"], ["a", "b"])
+    assert list(rows.picked([2, 0])) == [{"a": 3, "b": "z"}, {"a": 1, "b": "x"}]
+    assert list(rows.first(1) + rows.picked([1])) == list(rows.first(2))
+    assert list(rows.first(9)) == list(rows)
+    assert list(rows.having({"a": [7, 8, 9]})["a"]) == [7, 8, 9]
+    assert rows["a"] == [1, 2, 3], "what it was made from stays"
+
+
+def test_no_rows_are_false():
+    assert not Rows.of([], ("a", "b"))
+    assert not list(Rows.of([], ("a", "b")))
 
 
 def test_null_stays_null():

@@ -10,7 +10,7 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agent.query.flat import flat_attributes
-from agent.query.rows import Origin, Row
+from agent.query.rows import Origin, Row, Rows
 from agent.query.spans import SPANS
 from agent.values import UNREADABLE
 from tests.agent.query.asking import OFF, SINCE, answer, keep
@@ -34,8 +34,12 @@ def row(**fields: Any) -> Row:
     return EMPTY | fields
 
 
+def rows(*found: Row) -> Rows:
+    return Rows.of(found, EMPTY)
+
+
 def flat(**fields: Any) -> api.Span:
-    return api.Span.FromString(*SPANS.flat([row(**fields)]))
+    return api.Span.FromString(*SPANS.flat(rows(row(**fields))))
 
 
 def test_ids_are_the_bytes_that_were_sent_in_lower_case_hex():
@@ -93,22 +97,23 @@ def test_an_event_in_the_far_future_is_shown_at_the_last_moment_there_is():
 
 def test_rows_shown_together_are_what_each_is_alone():
     event = span(1, events=[{"name": "retry"}]).events[0].SerializeToString()
-    rows = [
+    several = [
         row(),
         row(name="größe", kind=3, status_code=2, status_message="no route", parent_span_id=7, flags=257, arrival=2**62),
         row(attributes=[attributes({"k": "v"})[0].SerializeToString()], events=[event, BROKEN], trace_state="a=b"),
         row(duration_ns=2**62, dropped_attributes_count=2**32 - 1, dropped_events_count=1, dropped_links_count=2),
     ]
-    assert [SPANS.flat([one])[0] for one in rows] == SPANS.flat(rows)
-    shown = api.Span.FromString(SPANS.flat(rows)[3])
+    together = SPANS.flat(rows(*several))
+    assert [SPANS.flat(rows(one))[0] for one in several] == together
+    shown = api.Span.FromString(together[3])
     assert (shown.duration_us, shown.dropped_attributes_count, shown.dropped_links_count) == (2**62 // 1000, 2**32 - 1, 2)
-    assert SPANS.flat([]) == []
+    assert SPANS.flat(rows()) == []
 
 
 def test_otlp_groups_by_resource_and_scope_and_keeps_the_order_within():
     origins = [Origin("a", b"", "u", None, ""), Origin("a", b"", "u", b"", ""), Origin("b", None, "", None, "")]
-    rows = [row(name=str(n), origin=origins[n % 3]) for n in range(9)]
-    traces = TracesData.FromString(SPANS.otlp(rows))
+    nine = rows(*(row(name=str(n), origin=origins[n % 3]) for n in range(9)))
+    traces = TracesData.FromString(SPANS.otlp(nine))
     shape = [[[s.name for s in scope.spans] for scope in r.scope_spans] for r in traces.resource_spans]
     assert shape == [[["0", "3", "6"], ["1", "4", "7"]], [["2", "5", "8"]]]
     first, second = traces.resource_spans
@@ -117,7 +122,7 @@ def test_otlp_groups_by_resource_and_scope_and_keeps_the_order_within():
 
 
 def test_no_rows_are_no_bytes():
-    assert SPANS.otlp([]) == b""
+    assert SPANS.otlp(rows()) == b""
 
 
 def test_one_broken_attribute_does_not_make_a_page_of_otlp_unreadable(tmp_path):

@@ -75,3 +75,17 @@ def test_an_attribute_that_a_message_drops_is_gone():
     scrubber = Scrubber(ScrubSettings(), b"k")
     event = Span.Event(attributes=[pair("http.request.header.cookie", "x"), pair("a", 1)]).SerializeToString()
     assert [wire("a", 1)] == [x.SerializeToString() for x in Span.Event.FromString(scrubber.event(event)).attributes]
+
+
+def test_events_together_leave_as_each_does_and_the_clean_ones_are_the_same_objects():
+    scrubber = Scrubber(ScrubSettings(), b"k")
+    clean = Span.Event(name="retry", attributes=[pair("attempt", 1)]).SerializeToString()
+    unknown = clean + b"\xfa\x07\x03abc"
+    dirty = PLANTED["event"].SerializeToString()
+    lists = [[clean, dirty], [], [dirty, clean], [clean]]
+    left = scrubber.event_lists(lists)
+    assert [[scrubber.event(wire) for wire in row] for row in lists] == left
+    assert left[0][0] is clean
+    assert SECRET.encode() not in b"".join(left[0])
+    assert scrubber.changed_events([clean, clean]) == {}
+    assert scrubber.changed_events([clean, unknown, b"\xff"]) == {1: clean, 2: scrubber.event(b"\xff")}

@@ -208,7 +208,7 @@ def test_pieces_are_read_in_the_order_of_the_rows_until_the_room_is_used_up(shel
     taken = shelf.take(asked, ["body_text", "attributes"], one + 1)
     assert (list(taken.rows), taken.left) == ([1042, 1044, 1015], {1003})
     assert taken.size > one
-    assert shelf.take(asked, ["body_text"], 0) == Taken({}, set(asked), 0)
+    assert shelf.take(asked, ["body_text"], 0) == Taken([], [[]], set(asked), 0)
 
 
 def test_a_damaged_piece_takes_no_room(kept):
