@@ -212,7 +212,7 @@ class Fetch:
                 hashes.setdefault(place.segment, set()).add(place.cells[self._origin])
             for segment, wanted in hashes.items():
                 try:
-                    read = origins_of(self._reading.origins(segment, list(wanted - found.keys())))
+                    read = origins_of(self._reading.origins(segment, wanted - found.keys()))
                 except SegmentUnreadable as fault:
                     self._unreadable(fault)
                     continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
-from cachetools import LRUCache
 
 from agent import schema
 from agent.batch import Signal
 from agent.errors import DeadlinePassed, StoreUnavailable, TooLarge
 from agent.store.faults import is_fatal
+from agent.store.remembered import LARGEST_ORIGIN, OriginRow, Remembered, Selected, origin_bytes
 from agent.store.segment import Bounds
 from agent.store.shelf import Shelf, Taken
 from agent.store.statement import Source, Statement, Wanted
@@ -31,11 +31,6 @@ INTERRUPT_SECONDS = 0.05
 
 ROWS_AT_ONCE = 64
 """Rows read before it is looked how large they are: one more MiB at most where names are as long as they may be."""
-
-REMEMBERED = 1024
-"""Counts and sums of sealed segments: of an hour's twelve for eighty questions."""
-
-Remembered = LRUCache[tuple[str, tuple[object, ...]], list[tuple[Any, ...]]]
 
 
 class SegmentUnreadable(Exception):
@@ -50,7 +45,7 @@ class Reading:
     """One query's view of the store; used by one thread, cancelled from any."""
 
     def __init__(self, store: Store, cursor: duckdb.DuckDBPyConnection, remembered: Remembered | None = None) -> None:
-        self._remembered = Remembered(REMEMBERED) if remembered is None else remembered
+        self._remembered = remembered or Remembered()
         self._store = store
         self._cursor = cursor
         self._cancelled = False
@@ -140,9 +135,7 @@ class Reading:
         if self._cancelled:
             raise DeadlinePassed("the query took too long; narrow the window or add a filter")
 
-    def select(
-        self, source: Source, statement: Statement, texts: Sequence[int] = (), room: int = UNBOUNDED
-    ) -> list[tuple[Any, ...]]:
+    def select(self, source: Source, statement: Statement, texts: Sequence[int] = (), room: int = UNBOUNDED) -> Selected:
         """The rows of one statement; none when its segment has been retired meanwhile.
 
         With ``room``, those of them up to where the columns ``texts`` take that many bytes, and a few behind if there are any.
@@ -166,12 +159,12 @@ class Reading:
                 raise StoreUnavailable("the store reopens its files; ask again") from error
             return self._ask_once_more(source, statement, texts, room)
 
-    def _ask(self, statement: Statement, texts: Sequence[int], room: int) -> list[tuple[Any, ...]]:
+    def _ask(self, statement: Statement, texts: Sequence[int], room: int) -> Selected:
         self._check()
         result = self._cursor.execute(statement.text, list(statement.parameters))
         if room == UNBOUNDED:
             return result.fetchall()
-        found: list[tuple[Any, ...]] = []
+        found: Selected = []
         while True:
             found += (run := result.fetchmany(ROWS_AT_ONCE))
             if len(run) < ROWS_AT_ONCE:
@@ -181,7 +174,7 @@ class Reading:
                 return found
             room -= text_bytes(run, texts)
 
-    def _ask_once_more(self, source: Source, statement: Statement, texts: Sequence[int], room: int) -> list[tuple[Any, ...]]:
+    def _ask_once_more(self, source: Source, statement: Statement, texts: Sequence[int], room: int) -> Selected:
         """It may have been detached only to be attached again.
 
         Raises:
@@ -196,33 +189,43 @@ class Reading:
             raise SegmentUnreadable(source.segment) from error
         raise SegmentUnreadable(source.segment)
 
-    def summarise(self, source: Source, statement: Statement) -> list[tuple[Any, ...]]:
+    def summarise(self, source: Source, statement: Statement) -> Selected:
         """As ``select``, for few rows: those of a sealed segment are remembered."""
         if not source.is_fixed or source.among is not None:
             return self.select(source, statement)
         key = (statement.text, tuple(statement.parameters))
         with self._store.lock:
-            known = self._remembered.get(key)
+            known = self._remembered.counts.get(key)
         if known is None:
             known = self.select(source, statement)
             with self._store.lock:
-                self._remembered[key] = known
+                self._remembered.counts[key] = known
         return known
 
-    def origins(self, segment: str, hashes: list[int]) -> list[dict[str, object]]:
+    def origins(self, segment: str, hashes: Collection[int]) -> list[OriginRow]:
         """Rows of ``schema.ORIGINS`` for these hashes of one segment."""
+        remembered = self._remembered.origins
+        with self._store.lock:
+            known = {value: remembered[segment, value] for value in hashes if (segment, value) in remembered}
+        found = self._origins(segment, [value for value in hashes if value not in known])
+        with self._store.lock:
+            remembered.update({(segment, value): row for value, row in found.items() if origin_bytes(row) <= LARGEST_ORIGIN})
+        return [*known.values(), *found.values()]
+
+    def _origins(self, segment: str, hashes: list[int]) -> dict[int, OriginRow]:
+        """Of those that nobody remembers."""
         view = self._segments[segment]
         with self._store.lock:
             known = [view.segment.origins[value] for value in hashes if value in view.segment.origins]
-        found: list[dict[str, object]] = [row for batch in known for row in batch.to_pylist()]
-        if len(found) < len(hashes) and view.attached:
-            lacking = list(set(hashes) - {row["hash"] for row in found})
+        rows = [row for batch in known for row in batch.to_pylist()]
+        if len(rows) < len(hashes) and view.attached:
+            lacking = list(set(hashes) - {row["hash"] for row in rows})
             source = Source(f"{view.segment.alias}.origins", segment, None, view.part.bounds)
             names = ", ".join(schema.ORIGINS.names)
             text = f"SELECT {names} FROM {source.relation} WHERE list_contains(?::UBIGINT[], hash)"  # noqa: S608 our own names
-            rows = self.select(source, Statement(text, [lacking]))
-            found += [dict(zip(schema.ORIGINS.names, row, strict=True)) for row in rows]
-        return found
+            read = self.select(source, Statement(text, [lacking]))
+            rows += [dict(zip(schema.ORIGINS.names, row, strict=True)) for row in read]
+        return {row["hash"]: row for row in rows}
 
 
 class Reader:
@@ -230,7 +233,7 @@ class Reader:
 
     def __init__(self, store: Store, threads: int) -> None:
         self._store = store
-        self._remembered = Remembered(REMEMBERED)
+        self._remembered = Remembered()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reader")
         self._running: set[Reading] = set()
 

@@ -93,15 +93,20 @@ class Attributes:
         ends = offsets(self._ends[places + 1] - lows)
         wanted = np.repeat(lows - ends[:-1], np.diff(ends)) + np.arange(ends[-1])
         codes = self._codes[wanted]
-        known = {code: self._common_wire(code) for code in np.unique(codes).tolist()}
+        distinct = np.unique(codes)
+        known = dict(zip(distinct.tolist(), self._common_wires(distinct), strict=True))
         wires = list(map(known.__getitem__, codes.tolist()))
         called = np.flatnonzero(codes == 0)
         for at, wire in zip(called.tolist(), self._rare_wires(wanted[called]), strict=True):
             wires[at] = wire
         return [wires[low:high] for low, high in itertools.pairwise(ends.tolist())]
 
-    def _common_wire(self, code: int) -> bytes:
-        return self._buffers.raw(self._common + 1)[self._common_ends[code - 1] : self._common_ends[code]] if code else b""
+    def _common_wires(self, codes: Numbers) -> list[bytes]:
+        """The common ones of these codes; nothing for 0."""
+        raw = self._buffers.raw(self._common + 1)
+        places = codes.astype(np.intp)
+        lows, highs = self._common_ends[np.maximum(places - 1, 0)], self._common_ends[places]
+        return [raw[low:high] for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
 
     def _rare_wires(self, calls: Numbers) -> list[bytes]:
         """The rare ones that are called for at these places among the codes."""

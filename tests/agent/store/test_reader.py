@@ -6,17 +6,21 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
+from agent import schema
 from agent.batch import Signal
 from agent.errors import DeadlinePassed
 from agent.store import reader
 from agent.store.flusher import Flusher
-from agent.store.reader import Reading, Remembered, SegmentUnreadable
+from agent.store.reader import Reading, SegmentUnreadable
+from agent.store.remembered import LARGEST_ORIGIN, Remembered
 from agent.store.segment import ROW_GROUP, Bounds
 from agent.store.statement import Source, Statement, Wanted
-from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, log_batch, opened, reading, selected
+from tests.agent.store.keeping import NO_REQUESTS, batch, flushed, log_batch, opened, origins, reading, selected
 from tests.telemetry import START
 
 LONG = "SELECT count(*) FROM range(300000) a, range(20000) b WHERE hash(a.range) < hash(b.range)"
@@ -200,7 +204,7 @@ def test_an_answer_is_remembered_across_readings_when_its_segment_is_sealed_and_
         store.append([batch(10)], NO_REQUESTS)
         flushed(store, seal=True)
         store.append([batch(10, 10)], NO_REQUESTS)
-        remembered = Remembered(8)
+        remembered = Remembered()
         asked: list[str] = []
 
         class Watched(Reading):
@@ -215,6 +219,32 @@ def test_an_answer_is_remembered_across_readings_when_its_segment_is_sealed_and_
             one.close()
         sealed, growing = (segment.name for segment in store.segments)
         assert (asked.count(sealed), asked.count(growing)) == (1, 2)
+
+
+def test_an_origin_in_a_file_is_read_once_unless_it_is_large(tmp_path):
+    with opened(tmp_path) as (store, _):
+        (small,), (large,) = (origins(number).to_pylist() for number in (1, 2))
+        large["resource"] = bytes(LARGEST_ORIGIN)
+        expected = {1: small, 2: large}
+        store.append([replace(batch(1), origins=pa.RecordBatch.from_pylist([small, large], schema.ORIGINS))], NO_REQUESTS)
+        flushed(store, seal=True)
+        (segment,) = store.segments
+        segment.origins.clear()  # as after a restart
+        remembered = Remembered()
+        asked: list[int] = []
+
+        class Watched(Reading):
+            def select(self, source, statement, *rest):  # type: ignore[no-untyped-def] # as its super
+                asked.extend(statement.parameters[0])
+                return super().select(source, statement, *rest)
+
+        for _ in range(2):
+            one = Watched(store, store.connection.cursor(), remembered)
+            one.sources(Signal.TRACES)
+            found = one.origins(segment.name, [1, 2])
+            assert expected == {row["hash"]: row for row in found}
+            one.close()
+        assert sorted(asked) == [1, 2, 2]
 
 
 class Late(Sequence[object]):
