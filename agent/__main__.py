@@ -55,7 +55,7 @@ def run(
 
 async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
     from agent.app import run as run_house  # noqa: PLC0415 DuckDB and Arrow take a second that the other commands save
-    from agent.memory import spare_memory, trimming  # noqa: PLC0415 as above
+    from agent.memory import settle, spare_memory, trimming  # noqa: PLC0415 as above
     from agent.reload import Reload  # noqa: PLC0415 as above
 
     spare_memory()
@@ -67,6 +67,7 @@ async def _until_signalled(config: Config, load: Callable[[], Config]) -> None:
         stop.set()
 
     def announce(listening: Listening) -> None:
+        settle()
         _announce(config, listening)
         systemd.ready()
 
