@@ -21,6 +21,7 @@ from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
 from agent.store.statement import Source, Statement
 from agent.store.weight import rows_within, text_bytes
+from agent.wires import joined_cells, picked_cells
 
 ORIGINS_AT_ONCE = 64
 """Origins read before it is looked how large they are: 32 MiB, of Resources and scopes of 256 KiB each."""
@@ -57,7 +58,7 @@ class _Cold(NamedTuple):
     """Cold columns, and where in them each arrival stands."""
 
     places: dict[int, int]
-    columns: list[list[Any]]
+    columns: list[Sequence[Any]]
 
 
 class Fetch:
@@ -171,16 +172,15 @@ class Fetch:
     def _rows(self, places: Sequence[_Place], cold: _Cold, origins: Mapping[int, Origin]) -> Rows:
         """The rows in these places; without those whose segment may have been retired since they were found."""
         there = [place for place in places if place.cells[self._origin] in origins and place.arrival in cold.places]
-        hot: list[tuple[Any, ...]] = list(zip(*[place.cells for place in there], strict=True)) or [()] * len(self._names)
-        columns = {name: list(cells) for name, cells in zip(self._names, hot, strict=True)}
-        columns["origin"] = list(map(origins.__getitem__, columns["origin"]))
+        if not there:
+            return Rows.of([], schema.TABLES[self._plan.signal].names)
+        columns = dict(zip(self._names, zip(*[place.cells for place in there], strict=True), strict=True))
         rank = [cold.places[place.arrival] for place in there]
+        of_cold = zip(schema.COLD[self._plan.signal], cold.columns, strict=True)
         return Rows(
             columns
-            | {
-                name: [cells[at] for at in rank]
-                for name, cells in zip(schema.COLD[self._plan.signal], cold.columns, strict=True)
-            }
+            | {"origin": list(map(origins.__getitem__, columns["origin"]))}
+            | {name: picked_cells(cells, rank) for name, cells in of_cold}
         )
 
     def _cold(self, places: Sequence[_Place], room: int) -> tuple[Sequence[_Place], _Cold, int]:
@@ -189,17 +189,17 @@ class Fetch:
         for place in places:
             arrivals.setdefault(place.segment, []).append(place.arrival)
         known: list[int] = []
-        columns: list[list[Any]] = [[] for _ in schema.COLD[self._plan.signal]]
+        parts: list[list[Sequence[Any]]] = []
         left: set[int] = set()
         size = 0
         for segment, wanted in arrivals.items():  # the first place's first, so that it is never among those left
             taken = self._reading.cold_within(room - size, segment, self._plan.signal, wanted)
             known += taken.arrivals
-            for column, cells in zip(columns, taken.columns, strict=True):
-                column.extend(cells)
+            parts.append(taken.columns)
             left |= taken.left
             size += taken.size
         held = list(itertools.takewhile(lambda place: place.arrival not in left, places)) if left else places
+        columns = [joined_cells(of_all) for of_all in zip(*parts, strict=True)]
         return held, _Cold({arrival: at for at, arrival in enumerate(known)}, columns), size
 
     def _origins(self, places: Sequence[_Place], room: int) -> tuple[int, dict[int, Origin], int]:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import ptars
 import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -17,6 +18,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from agent import values
 from agent.clock import SECOND_NS
 from agent.query.rows import Origin, Row, Rows
+from agent.wires import WireLists
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
 _LONGEST_SHOWN = 65_536
@@ -118,6 +120,20 @@ class Entries:
             return key, self._short[len(pair)] + pair
         key, text = (part.encode() for part in _flat_attribute(wire))
         return key, values.length_delimited(self._field, values.length_delimited(1, key) + values.length_delimited(2, text))
+
+    def of_all(self, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """The entries of each row's KeyValues; see ``of``."""
+        lists = lists if isinstance(lists, WireLists) else WireLists.of(lists)
+        if self._repeats(lists):
+            return list(map(self.of, lists))
+        return lists.concatenated(lambda wire: self._entries[wire][1])
+
+    def _repeats(self, lists: WireLists) -> bool:
+        """Whether a row has a key twice."""
+        numbers: dict[bytes, int] = {}
+        keys = np.array([numbers.setdefault(self._entries[wire][0], len(numbers)) for wire in lists.table], np.intp)
+        rows = np.repeat(np.arange(len(lists)), np.diff(lists.ends))
+        return len(np.unique(rows * len(numbers) + keys[lists.places])) < len(rows)
 
     def of(self, wires: Sequence[bytes]) -> bytes:
         """The entries of these KeyValues; of duplicate keys the first counts."""

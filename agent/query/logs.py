@@ -64,7 +64,7 @@ def flat_logs(rows: Rows) -> list[bytes]:
             "observed_time": [time or None for time in rows["observed_time_ns"]],
         }
     )
-    attributes = map(_ATTRIBUTES.of, rows["attributes"])
+    attributes = _ATTRIBUTES.of_all(rows["attributes"])
     shared = (shared_wire(origin, api.LogRecord) for origin in rows["origin"])
     return list(map(b"".join, zip(own, attributes, shared, strict=True)))
 

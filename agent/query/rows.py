@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.scrub.scrubber import Scrubber
+from agent.wires import WireLists, joined_cells, picked_cells
 
 Row = dict[str, Any]
 
 
 class Rows:
-    """Rows in order, column by column: a list of values for each name, all of one length. A thousand dicts cost 5 ms more."""
+    """Rows in order, column by column: values for each name, all as many. A thousand dicts cost 5 ms more."""
 
     __slots__ = ("_columns",)
 
-    def __init__(self, columns: dict[str, list[Any]]) -> None:
+    def __init__(self, columns: dict[str, Sequence[Any]]) -> None:
         self._columns = columns
 
     @classmethod
@@ -33,7 +34,7 @@ class Rows:
         """How many rows."""
         return len(next(iter(self._columns.values())))
 
-    def __getitem__(self, name: str) -> list[Any]:
+    def __getitem__(self, name: str) -> Sequence[Any]:
         """A column; nobody changes it."""
         return self._columns[name]
 
@@ -49,17 +50,17 @@ class Rows:
 
     def __add__(self, other: Rows) -> Rows:
         """These and others of the same columns behind them."""
-        return Rows({name: cells + other[name] for name, cells in self._columns.items()})
+        return Rows({name: joined_cells([cells, other[name]]) for name, cells in self._columns.items()})
 
     def first(self, count: int) -> Rows:
         """As many, from the beginning."""
-        return self if count >= len(self) else Rows({name: cells[:count] for name, cells in self._columns.items()})
+        return self if count >= len(self) else self.picked(range(count))
 
     def picked(self, places: Sequence[int]) -> Rows:
         """Those at these places."""
-        return Rows({name: [cells[place] for place in places] for name, cells in self._columns.items()})
+        return Rows({name: picked_cells(cells, places) for name, cells in self._columns.items()})
 
-    def having(self, columns: dict[str, list[Any]]) -> Rows:
+    def having(self, columns: dict[str, Sequence[Any]]) -> Rows:
         """These with other columns in place of their own."""
         return Rows(self._columns | columns)
 
@@ -97,6 +98,10 @@ def of_attributes(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
     return scrubber.attributes(wires)
 
 
+def _attribute_lists(scrubber: Scrubber, lists: Sequence[list[bytes]]) -> Sequence[list[bytes]]:
+    return scrubber.attribute_lists(lists if isinstance(lists, WireLists) else WireLists.of(lists))
+
+
 def of_events(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
     """A column of Span.Events."""
     return [scrubber.event(wire) for wire in wires]
@@ -107,9 +112,9 @@ def of_links(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
     return [scrubber.link(wire) for wire in wires]
 
 
-_TOGETHER: dict[Callable[[Scrubber, Any], Any], Callable[[Scrubber, list[Any]], list[Any]]] = {
+_TOGETHER: dict[Callable[[Scrubber, Any], Any], Callable[[Scrubber, Any], Sequence[Any]]] = {
     of_text: Scrubber.texts,
-    of_attributes: Scrubber.attribute_lists,
+    of_attributes: _attribute_lists,
     of_events: Scrubber.event_lists,
     of_links: Scrubber.link_lists,
 }
@@ -141,8 +146,8 @@ class Shape:
         return rows.having(columns | {"origin": [origins[number] for number in map(id, rows["origin"])]})
 
 
-def _scrubbed_column(scrubber: Scrubber, scrub: Callable[[Scrubber, Any], Any], cells: list[Any]) -> list[Any]:
-    """The cells of one column, the same list when none changes."""
+def _scrubbed_column(scrubber: Scrubber, scrub: Callable[[Scrubber, Any], Any], cells: Sequence[Any]) -> Sequence[Any]:
+    """The cells of one column."""
     together = _TOGETHER.get(scrub)
     return [scrub(scrubber, cell) for cell in cells] if together is None else together(scrubber, cells)
 

@@ -68,7 +68,7 @@ def flat_spans(rows: Rows) -> list[bytes]:
         }
     )
     events, links = event_fields(rows["events"]), map(_link_fields, rows["links"])
-    attributes = map(_ATTRIBUTES.of, rows["attributes"])
+    attributes = _ATTRIBUTES.of_all(rows["attributes"])
     shared = (shared_wire(origin, api.Span) for origin in rows["origin"])
     return list(map(b"".join, zip(own, events, links, attributes, shared, strict=True)))
 

@@ -28,6 +28,7 @@ from agent.scrub.text import Hits, ValueRules
 from agent.scrub.tree import Tree, pseudonym
 from agent.scrub.wire import SEPARATOR
 from agent.values import UNREADABLE, key_value
+from agent.wires import WireLists
 
 TEXTS = 32768
 TEXT_CHARACTERS = 512
@@ -84,29 +85,16 @@ class Scrubber:
 
     def attributes(self, wires: list[bytes]) -> list[bytes]:
         """Attributes without those dropped; the identical list when nothing changes."""
-        return self.attribute_lists([wires])[0]
-
-    def attribute_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
-        """Many rows' attributes at once, which costs a quarter of one row after the other; see ``attributes``."""
-        wires = lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
         changed = self.changed(wires)
         if not changed:
-            return lists
-        result: list[list[bytes]] = []
-        places = iter(sorted(changed))
-        place = next(places, None)
-        first = 0
-        for row in lists:
-            last = first + len(row)
-            if place is None or place >= last:
-                result.append(row)
-            else:
-                left = [changed.get(at, wires[at]) for at in range(first, last)]
-                result.append([wire for wire in left if wire is not None])
-                while place is not None and place < last:
-                    place = next(places, None)
-            first = last
-        return result
+            return wires
+        left = [changed.get(place, wire) for place, wire in enumerate(wires)]
+        return [wire for wire in left if wire is not None]
+
+    def attribute_lists(self, lists: WireLists) -> WireLists:
+        """Many rows' attributes at once, which costs an eighth of one row after the other; see ``attributes``."""
+        changed = self.changed(lists.table, lambda: lists.counts().tolist())
+        return lists.changed(changed) if changed else lists
 
     def changed(self, wires: Sequence[bytes], counts: Callable[[], Sequence[int]] | None = None) -> dict[int, bytes | None]:
         """Which of these attributes do not leave as they are, by place: what leaves instead, None for those dropped.

@@ -24,6 +24,7 @@ from agent.store.buffers import Buffers
 from agent.store.grep import rows_with_text
 from agent.store.pack import Numbers, Packing, buffers_of, pack
 from agent.store.unpack import Attributes, pick, unpack
+from agent.wires import WireLists
 
 BLOCK_ROWS = 2048
 """Of 512 rows a block takes 11 % more room and encoding twice the time; a row that is read alone unpacks its whole block."""
@@ -65,8 +66,8 @@ class Piece(Protocol):
     def column(self, name: str) -> pa.Array:
         """A cold column."""
 
-    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
-        """A cold column's values at these indices."""
+    def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
+        """A cold column's values at these indices; attributes are ``WireLists``."""
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """The indices of the rows in whose attributes this very KeyValue stands, ascending, perhaps repeated."""
@@ -86,10 +87,10 @@ class Loose:
         """See ``Piece``."""
         return self.rows.column(name)
 
-    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
+    def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
         """See ``Piece``."""
         found: list[Any] = self.rows.column(name).take(pa.array(indices, pa.int64())).to_pylist()
-        return found
+        return WireLists.of(found) if name in schema.ATTRIBUTES else found
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """See ``Piece``."""
@@ -168,7 +169,7 @@ class Block:
         """See ``Piece``."""
         return self._attributes(name).having(wire)
 
-    def values(self, name: str, indices: Sequence[int]) -> list[Any]:
+    def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
         """See ``Piece``."""
         if name in schema.ATTRIBUTES:
             return self._attributes(name).rows(indices)

@@ -16,6 +16,7 @@ from agent.store.pack import Numbers
 from agent.store.statement import Wanted
 from agent.store.store import View
 from agent.store.weight import weight
+from agent.wires import joined_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Taken:
     """Cold columns of the rows that have these arrival numbers, the bytes they take, and the arrivals left for want of room."""
 
     arrivals: list[int]
-    columns: list[list[Any]]
+    columns: list[Sequence[Any]]
     left: set[int]
     size: int
 
@@ -66,7 +67,7 @@ class Shelf:
         The piece that uses it up is read whole: it holds no more than one group of requests.
         """
         found: list[int] = []
-        columns: list[list[Any]] = [[] for _ in names]
+        parts: list[list[Sequence[Any]]] = []
         left: set[int] = set()
         size = 0
         pieces = self._by_piece(arrivals)
@@ -84,9 +85,9 @@ class Shelf:
             read = [piece.values(name, indices) for name in names]
             size += weight(piece.extent.signal, dict(zip(names, read, strict=True)))
             found += wanted
-            for column, cells in zip(columns, read, strict=True):
-                column.extend(cells)
-        return Taken(found, columns, left, size)
+            parts.append(read)
+        columns = map(joined_cells, zip(*parts, strict=True)) if parts else ([] for _ in names)
+        return Taken(found, list(columns), left, size)
 
     def arrivals(self, wanted: Wanted) -> Numbers:
         """The arrival numbers of the rows that meet the conditions, ascending, of those that can be read."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from agent.store.buffers import Buffers, offsets
 from agent.store.pack import Numbers, is_text
 from agent.store.sieve import may_hold
+from agent.wires import WireLists
 
 _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
 
@@ -21,7 +22,10 @@ _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
 def unpack(buffers: Buffers, at: int, kind: pa.DataType, rows: int, *, attributes: bool) -> pa.Array:
     """The column of this type whose buffers begin at ``at``."""
     if attributes:
-        return pa.array(Attributes(buffers, at, rows).rows(range(rows)), _KEY_VALUES)
+        lists = Attributes(buffers, at, rows).rows(range(rows))
+        return pa.ListArray.from_arrays(
+            pa.array(lists.ends, pa.int32()), pa.array(lists.table, pa.binary()).take(pa.array(lists.places)), type=_KEY_VALUES
+        )
     null = None if buffers.is_empty(at) else buffers.numbers(at, rows).astype(bool)
     if null is not None and null.all():
         return pa.nulls(rows, kind)
@@ -86,26 +90,25 @@ class Attributes:
             return np.zeros(0, np.int64)
         return np.searchsorted(self._ends, places, side="right") - 1
 
-    def rows(self, indices: Sequence[int]) -> list[list[bytes]]:
+    def rows(self, indices: Sequence[int]) -> WireLists:
         """The KeyValues of these rows, in wire form."""
-        places = np.asarray(indices, np.intp)
-        lows = self._ends[places]
-        ends = offsets(self._ends[places + 1] - lows)
+        rows = np.asarray(indices, np.intp)
+        lows = self._ends[rows].astype(np.intp)
+        ends = offsets(self._ends[rows + 1] - lows).astype(np.intp)
         wanted = np.repeat(lows - ends[:-1], np.diff(ends)) + np.arange(ends[-1])
         codes = self._codes[wanted]
-        distinct = np.unique(codes)
-        known = dict(zip(distinct.tolist(), self._common_wires(distinct), strict=True))
-        wires = list(map(known.__getitem__, codes.tolist()))
+        has = np.zeros(int(codes.max(initial=0)) + 1, bool)
+        has[codes] = True
+        common = np.flatnonzero(has[1:]) + 1
         called = np.flatnonzero(codes == 0)
-        for at, wire in zip(called.tolist(), self._rare_wires(wanted[called]), strict=True):
-            wires[at] = wire
-        return [wires[low:high] for low, high in itertools.pairwise(ends.tolist())]
+        places = (np.cumsum(has) - 1 - has[0])[codes]
+        places[called] = len(common) + np.arange(len(called))
+        return WireLists([*self._common_wires(common), *self._rare_wires(wanted[called])], places, ends)
 
     def _common_wires(self, codes: Numbers) -> list[bytes]:
-        """The common ones of these codes; nothing for 0."""
+        """The common ones of these codes."""
         raw = self._buffers.raw(self._common + 1)
-        places = codes.astype(np.intp)
-        lows, highs = self._common_ends[np.maximum(places - 1, 0)], self._common_ends[places]
+        lows, highs = self._common_ends[codes - 1], self._common_ends[codes]
         return [raw[low:high] for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
 
     def _rare_wires(self, calls: Numbers) -> list[bytes]:

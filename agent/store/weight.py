@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
+from agent.wires import WireLists
 
 ELEMENT_BYTES = 48
 """Of a list's element besides its content: a bytes object's 33, rounded up, and its place in the list."""
@@ -50,6 +52,9 @@ def _of_lists(values: Sequence[Any]) -> int:
 
 
 def _of_wires(values: Sequence[Any]) -> int:
+    if isinstance(values, WireLists):
+        sizes = np.fromiter(map(len, values.table), np.intp, len(values.table))
+        return ELEMENT_BYTES * len(values.places) + int(sizes[values.places].sum())
     return _of_lists(values) + sum(map(len, itertools.chain.from_iterable(filter(None, values))))
 
 

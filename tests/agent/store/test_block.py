@@ -69,7 +69,7 @@ def test_every_cold_column_comes_back_by_its_name(signal):
     block = Block(encode(rows))
     for name in schema.COLD[signal]:
         assert block.column(name) == rows.column(name)
-        assert block.values(name, [4, 0]) == rows.values(name, [4, 0])
+        assert list(block.values(name, [4, 0])) == list(rows.values(name, [4, 0]))
 
 
 @settings(max_examples=40, deadline=None)

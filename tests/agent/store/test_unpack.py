@@ -72,7 +72,7 @@ def test_attributes_come_back_whole_and_row_by_row(rows, before, data):
     whole.validate(full=True)
     assert (whole.type, whole.to_pylist()) == (KEY_VALUES, rows)
     indices = [0] if data is None else data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6)) if rows else []
-    assert Attributes(packed, 1, len(rows)).rows(indices) == [rows[index] for index in indices]
+    assert list(Attributes(packed, 1, len(rows)).rows(indices)) == [rows[index] for index in indices]
 
 
 @pytest.mark.parametrize("distinct", [255, 256, 65_535, 65_536, 70_000])
@@ -118,7 +118,7 @@ def test_texts_in_frames_come_back_whole_row_by_row_and_searched(data):
     assert unpack(packed, 1, pa.binary(), rows, attributes=False) == column
     lists = pa.array([[wire] for wire in column.to_pylist()], KEY_VALUES)
     found = Attributes(buffers(lists, attributes=True), 1, rows)
-    assert [[column[index].as_py()] for index in indices] == found.rows(indices)
+    assert [[column[index].as_py()] for index in indices] == list(found.rows(indices))
     for index in indices:
         assert index in found.having(column[index].as_py()).tolist()
 

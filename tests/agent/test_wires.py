@@ -1,0 +1,64 @@
+"""Lists that share one table are the lists they were made of, whatever is done to them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.wires import WireLists, joined_cells, picked_cells
+
+wires = st.sampled_from([b"", b"a", b"b", b"c", b"dd", b"eee"])
+several = st.lists(st.lists(wires, max_size=5), max_size=6)
+
+
+@given(several)
+def test_they_are_what_they_were_made_of(lists):
+    made = WireLists.of(lists)
+    assert (len(made), list(made)) == (len(lists), lists)
+    assert [made[number] for number in range(len(lists))] == lists
+    assert made.counts().tolist() == [sum(row.count(wire) for row in lists) for wire in made.table]
+    assert len(set(made.table)) == len(made.table)
+
+
+@given(st.lists(several, min_size=1, max_size=3))
+def test_they_are_joined_in_order(parts):
+    assert list(WireLists.joined([WireLists.of(part) for part in parts])) == [row for part in parts for row in part]
+
+
+@given(several.filter(bool), st.data())
+def test_picked_they_keep_a_table_of_their_own(lists, data):
+    numbers = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8))
+    picked = WireLists.of(lists).picked(numbers)
+    assert list(picked) == [lists[number] for number in numbers]
+    assert set(picked.table) == {wire for number in numbers for wire in lists[number]}
+
+
+@given(several, st.dictionaries(wires, st.one_of(st.none(), wires)))
+def test_a_change_in_the_table_is_one_in_every_list(lists, changes):
+    made = WireLists.of(lists)
+    changed = made.changed({made.table.index(wire): change for wire, change in changes.items() if wire in made.table})
+    expected = [[changes.get(wire, wire) for wire in row] for row in lists]
+    assert list(changed) == [[wire for wire in row if wire is not None] for row in expected]
+    assert list(made) == lists
+
+
+@given(several)
+def test_concatenated_each_list_is_its_elements_shown(lists):
+    shown = WireLists.of(lists).concatenated(lambda wire: b"<%b>" % wire)
+    assert shown == [b"".join(b"<%b>" % wire for wire in row) for row in lists]
+
+
+def test_there_is_no_list_behind_the_last():
+    made = WireLists.of([[b"a"], [b"b"]])
+    assert made[-1] == [b"b"]
+    with pytest.raises(IndexError):
+        made[2]
+
+
+@given(several, several)
+def test_cells_of_any_column_are_joined_and_picked_alike(one, other):
+    plain = joined_cells([one, other])
+    lists = joined_cells([WireLists.of(one), WireLists.of(other)])
+    numbers = range(len(one) + len(other) - 1, -1, -1)
+    assert list(picked_cells(plain, numbers)) == list(picked_cells(lists, numbers))
