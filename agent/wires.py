@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
@@ -94,11 +94,17 @@ class WireLists(Sequence[list[bytes]]):
         """How often each of the table stands in a list."""
         return np.bincount(self.places, minlength=len(self.table))
 
-    def concatenated(self, shown: Callable[[bytes], bytes]) -> list[bytes]:
-        """Of each list what ``shown`` makes of its elements, one behind the other."""
-        parts = list(map(shown, self.table))
-        sizes = np.fromiter(map(len, parts), np.intp, len(parts))
-        whole = b"".join(map(parts.__getitem__, self.places.tolist()))
+    def repeat(self, names: Sequence[Hashable]) -> bool:
+        """Whether a list has two elements of one name; ``names`` are those of the table."""
+        numbers = {name: number for number, name in enumerate(set(names))}
+        of_table = np.fromiter(map(numbers.__getitem__, names), np.intp, len(names))
+        rows = np.repeat(np.arange(len(self)), np.diff(self.ends))
+        return len(np.unique(rows * len(numbers) + of_table[self.places])) < len(rows)
+
+    def concatenated(self, shown: Sequence[bytes]) -> list[bytes]:
+        """Of each list what stands for its elements, one behind the other; ``shown`` stands for those of the table."""
+        sizes = np.fromiter(map(len, shown), np.intp, len(shown))
+        whole = b"".join(map(shown.__getitem__, self.places.tolist()))
         ends = _ends(sizes[self.places])[self.ends].tolist()
         return [whole[low:high] for low, high in pairwise(ends)]
 

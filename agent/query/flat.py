@@ -6,7 +6,6 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import ptars
 import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -124,16 +123,10 @@ class Entries:
     def of_all(self, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
         """The entries of each row's KeyValues; see ``of``."""
         lists = lists if isinstance(lists, WireLists) else WireLists.of(lists)
-        if self._repeats(lists):
+        found = list(map(self._entries.__getitem__, lists.table))
+        if lists.repeat([key for key, _ in found]):
             return list(map(self.of, lists))
-        return lists.concatenated(lambda wire: self._entries[wire][1])
-
-    def _repeats(self, lists: WireLists) -> bool:
-        """Whether a row has a key twice."""
-        numbers: dict[bytes, int] = {}
-        keys = np.array([numbers.setdefault(self._entries[wire][0], len(numbers)) for wire in lists.table], np.intp)
-        rows = np.repeat(np.arange(len(lists)), np.diff(lists.ends))
-        return len(np.unique(rows * len(numbers) + keys[lists.places])) < len(rows)
+        return lists.concatenated([entry for _, entry in found])
 
     def of(self, wires: Sequence[bytes]) -> bytes:
         """The entries of these KeyValues; of duplicate keys the first counts."""

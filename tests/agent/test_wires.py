@@ -45,8 +45,17 @@ def test_a_change_in_the_table_is_one_in_every_list(lists, changes):
 
 @given(several)
 def test_concatenated_each_list_is_its_elements_shown(lists):
-    shown = WireLists.of(lists).concatenated(lambda wire: b"<%b>" % wire)
-    assert shown == [b"".join(b"<%b>" % wire for wire in row) for row in lists]
+    made = WireLists.of(lists)
+    assert made.concatenated([b"<%b>" % wire for wire in made.table]) == [
+        b"".join(b"<%b>" % wire for wire in row) for row in lists
+    ]
+
+
+@given(several)
+def test_a_list_repeats_when_two_of_its_elements_have_one_name(lists):
+    made = WireLists.of(lists)
+    expected = any(len({wire[:1] for wire in row}) < len(row) for row in lists)
+    assert made.repeat([wire[:1] for wire in made.table]) == expected
 
 
 def test_there_is_no_list_behind_the_last():
