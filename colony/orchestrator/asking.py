@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from colony.outcome import AgentFailure, Outcome, Result, one_line
@@ -48,8 +50,9 @@ class Asker:
         if remaining <= 0:
             raise AgentFailure(Result.TIMED_OUT, "no time was left to ask it")
         until = time.monotonic() + remaining
+        patience = asyncio.timeout(remaining) if self._places.locked() else contextlib.nullcontext()
         try:
-            async with asyncio.timeout(remaining):
+            async with patience:
                 await self._places.acquire()
         except TimeoutError as error:
             raise AgentFailure(Result.TIMED_OUT, "too many requests to agents were under way to ask it") from error
@@ -59,23 +62,39 @@ class Asker:
             self._places.release()
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What is known of one agent so far; ``result`` is None while it is asked for the first time."""
+
+    result: Result | None = None
+    reason: str = ""
+    rows: int = 0
+    seconds: float = 0.0
+    warnings: dict[str, None] = field(default_factory=dict)
+    """In the order in which they came, each once."""
+
+
 class Asking:
     """The outcomes of one question, agent by agent."""
 
     def __init__(self, asker: Asker, deadline: float) -> None:
         self._asker = asker
         self.deadline = deadline
-        self._outcomes: dict[str, Outcome] = {}
+        self._tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """One for each agent that was asked, by name."""
-        return tuple(self._outcomes[name] for name in sorted(self._outcomes))
+        return tuple(
+            Outcome(name, tally.result, tally.reason, tally.rows, tally.seconds, tuple(tally.warnings))
+            for name, tally in sorted(self._tallies.items(), key=lambda each: each[0])
+            if tally.result is not None
+        )
 
     @property
-    def all_answered(self) -> bool:
-        """Whether nothing is missing."""
-        return all(outcome.has_answered for outcome in self._outcomes.values())
+    def silent(self) -> frozenset[str]:
+        """The agents whose rows are missing."""
+        return frozenset(name for name, tally in self._tallies.items() if tally.result not in (None, Result.ANSWERED))
 
     async def call(self, known: Known, rpc: str, request: Any) -> Any:  # noqa: ANN401 generated, untyped
         """One agent's response.
@@ -104,22 +123,15 @@ class Asking:
 
     def fail(self, agent: str, result: Result, reason: str) -> None:
         """Note that an agent's rows are missing."""
-        self._outcomes[agent] = Outcome(agent, result, reason)
+        self._tallies[agent] = _Tally(result, reason)
 
     def count(self, agent: str, rows: int, warnings: Iterable[str] = ()) -> None:
         """Note how many rows of an agent are in the answer, and what it said is missing."""
-        outcome = self._outcomes.get(agent)
-        if outcome is not None:
-            told = dict.fromkeys([*outcome.warnings, *map(one_line, warnings)])
-            self._outcomes[agent] = replace(outcome, rows=outcome.rows + rows, warnings=tuple(told))
+        tally = self._tallies[agent]
+        tally.rows += rows
+        tally.warnings.update(dict.fromkeys(map(one_line, warnings)))
 
     def _note(self, agent: str, result: Result, reason: str, began: float) -> None:
-        before = self._outcomes.get(agent)
-        self._outcomes[agent] = Outcome(
-            agent,
-            result,
-            reason,
-            before.rows if before else 0,
-            time.monotonic() - began + (before.seconds if before else 0.0),
-            before.warnings if before else (),
-        )
+        tally = self._tallies[agent]
+        tally.result, tally.reason = result, reason
+        tally.seconds += time.monotonic() - began

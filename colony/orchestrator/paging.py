@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +93,7 @@ class Paging:
         )
         page = merge.run(self._streams)
         while page.dry:
-            await self._refill([wanted[name] for name in page.dry])
+            await self._refill([wanted[name] for name in page.dry], self.question.limit - len(page.rows))
             page = merge.run(self._streams)
         return self._answer(page, now_ns)
 
@@ -144,20 +144,20 @@ class Paging:
         self._take(stream, response, after)
         self._totals.append((response.total_count, response.total_is_exact))
 
-    async def _refill(self, agents: Iterable[Known]) -> None:
+    async def _refill(self, agents: Iterable[Known], limit: int) -> None:
         """Let streams that ran dry go on; one that cannot ends here, and the answer says so."""
-        await self.asking.each(agents, self._ask_further)
+        await self.asking.each(agents, lambda known: self._ask_further(known, limit))
+        silent = self.asking.silent
         for known in agents:
-            stream = self._streams[known.name]
-            if self._is_silent(known.name):
-                stream.has_more = False
+            if known.name in silent:
+                self._streams[known.name].has_more = False
 
-    async def _ask_further(self, known: Known) -> None:
+    async def _ask_further(self, known: Known, limit: int) -> None:
         stream = self._streams[known.name]
         request = self._request(known)
         request.ClearField("after")
         request.page_token = self._tokens[known.name]
-        request.limit = self.question.limit
+        request.limit = limit
         response = await self.asking.call(known, self.question.signal.rpc, request)
         before = self._tokens[known.name]
         self._take(stream, response, self._after(known))
@@ -168,7 +168,7 @@ class Paging:
     def _take(self, stream: Stream, response: Any, after: Place | None) -> None:  # noqa: ANN401 generated
         """Add a response's rows to a stream: those of the service that was asked for, behind the place."""
         question = self.question
-        rows: Iterable[Row] = question.signal.rows_of(response)
+        rows = question.signal.rows_of(response)
         if question.service:
             rows = self._own(stream.agent, rows)
         if after is not None:
@@ -177,15 +177,11 @@ class Paging:
         stream.extend(rows, has_more=response.has_more and bool(response.next_page_token))
         self.asking.count(stream.agent, 0, response.warnings)
 
-    def _own(self, agent: str, rows: Iterable[Row]) -> list[Row]:
-        kept, foreign, wanted = [], 0, self.question.service
-        for row in rows:
-            if row.service_name == wanted or normal(row.service_name) == wanted:
-                kept.append(row)
-            else:
-                foreign += 1
-        if foreign:
-            self._foreign[agent] += foreign
+    def _own(self, agent: str, rows: Sequence[Row]) -> list[Row]:
+        wanted = self.question.service
+        kept = [row for row in rows if row.service_name == wanted or normal(row.service_name) == wanted]
+        if len(kept) < len(rows):
+            self._foreign[agent] += len(rows) - len(kept)
         return kept
 
     def _answer(self, page: Page, now_ns: int) -> Answer:
@@ -210,15 +206,16 @@ class Paging:
     def _total(self, page: Page) -> tuple[int, bool]:
         if self.cursor is not None:
             return self.cursor.total, self.cursor.is_exact
-        is_exact = all(exact for _, exact in self._totals) and self.asking.all_answered
+        is_exact = all(exact for _, exact in self._totals) and not self.asking.silent
         return sum(total for total, _ in self._totals), is_exact and not page.repeated and not self._foreign
 
     def _next(self, page: Page, total: int, *, is_exact: bool) -> str:
         """The cursor of the page behind this one; empty when nothing is there."""
-        places = {name: place for name, place in (self.cursor.places if self.cursor else {}).items() if self._is_silent(name)}
+        silent = self.asking.silent
+        places = {name: place for name, place in (self.cursor.places if self.cursor else {}).items() if name in silent}
         done = set(self.cursor.done if self.cursor else ())
         for name, stream in self._streams.items():
-            if stream.used == len(stream.rows) and not stream.has_more and not self._is_silent(name):
+            if stream.used == len(stream.rows) and not stream.has_more and name not in silent:
                 done.add(name)
             elif stream.last is not None:
                 places[name] = stream.last
@@ -239,6 +236,3 @@ class Paging:
             page.shown,
         )
         return cursor.encode()
-
-    def _is_silent(self, agent: str) -> bool:
-        return any(outcome.agent == agent and not outcome.has_answered for outcome in self.asking.outcomes)
