@@ -11,6 +11,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from colony.signals import Row, Signal, is_descending
 
@@ -18,8 +19,7 @@ MAX_SHOWN = 64
 """Rows of a page's last key that its cursor remembers, so that an equal one from another agent is not shown behind it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A row's place in its agent's order: what the row is ordered by, in nanoseconds, then its arrival number."""
 
     key: int
@@ -27,8 +27,7 @@ class Place:
 
     def is_before(self, other: Place, *, descending: bool) -> bool:
         """Whether rows here come before those there."""
-        mine, theirs = (self.key, self.position), (other.key, other.position)
-        return mine > theirs if descending else mine < theirs
+        return self > other if descending else self < other
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ class Stream:
         return self.used == len(self.rows) and self.has_more
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A row and the agent that sent it."""
 
     agent: str

@@ -144,8 +144,10 @@ class AgentQueryOrchestrator:
     async def _hosting(self, service: str, question: Question | None = None) -> list[Known]:
         """The agents to ask; they are polled again when none is known to have the service."""
         signal = question.signal if question else None
-        if not self._registry.has_polled or not self._registry.hosting(service, signal):
-            await self._registry.refresh()
+        agents = self._registry.hosting(service, signal)
+        if agents and self._registry.has_polled:
+            return agents
+        await self._registry.refresh()
         return self._registry.hosting(service, signal)
 
     def _counted(self, rpc: str, asking: Asking, answer: Any, size_bytes: int) -> Cached[Any]:  # noqa: ANN401 any answer
