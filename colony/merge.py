@@ -141,22 +141,22 @@ class Merge:
         stream.used += 1
         stream.last = Place(key, row.position)
         sent, boundary = Sent(stream.agent, row), self.page.boundary
-        if boundary is not None and self._sign * compared < self._sign * boundary:
-            self.page.rows.append(sent)  # arrived late, or its agent was away: before the boundary nothing is compared
-            return
-        if compared != boundary:
+        if compared == boundary:
+            if self._repeats(sent):
+                self.page.repeated += 1
+                return
+        elif boundary is None or self._sign * compared > self._sign * boundary:
             self.page.boundary = compared
-            self._counts, self._uncounted, self._group_agents = {}, [], set()
-        self._group_agents.add(stream.agent)
-        if len(self._group_agents) > 1 and self._repeats(sent):
-            self.page.repeated += 1
-            return
-        if len(self._group_agents) == 1:
-            self._uncounted.append(sent)
+            self._counts, self._uncounted, self._group_agents = {}, [sent], {stream.agent}
+        # Else it arrived late, or its agent was away: before the boundary nothing is compared.
         self.page.rows.append(sent)
 
     def _repeats(self, sent: Sent) -> bool:
         """Whether another agent has shown this row as often: of rows equal at several agents the most of one count."""
+        self._group_agents.add(sent.agent)
+        if len(self._group_agents) == 1:
+            self._uncounted.append(sent)
+            return False
         self._count()
         counts = self._counts.setdefault(content(sent.row), Counter())
         counts[sent.agent] += 1
