@@ -8,6 +8,7 @@ smaller in ingest alone, 40 with queries, and has no more page faults.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import gc
 from collections.abc import AsyncIterator, Callable
@@ -38,6 +39,7 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else DuckDB's binding complains at the end of what it takes for leaks
 
 
 def trim() -> None:

@@ -47,3 +47,12 @@ def test_arrow_does_not_ask_for_huge_pages():
     script = "from agent.memory import spare_memory; spare_memory(); import pyarrow as pa; print(pa.default_memory_pool().backend_name)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "jemalloc\n"
+
+
+def test_what_a_start_has_made_is_not_looked_through_again():
+    script = "import gc; from agent.memory import settle; import agent.app; settle(); print(gc.get_freeze_count(), len(gc.get_objects()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    frozen, searched = map(int, done.stdout.split())
+    assert done.stderr == ""
+    assert frozen > 20_000
+    assert searched < frozen / 20
