@@ -3,7 +3,8 @@
 Attributes, which are four fifths of a record, are written once per distinct KeyValue: the *common* ones (twice or more in the
 block) as a small table that codes point into, the *rare* ones (once) side by side in the order in which code 0 calls for them.
 So an attribute is looked for by reading the small table, and a block is a third of the size that compressing alone gives
-(ADR 11 has the figures). Every buffer is compressed by itself: a reader unpacks what it asks for.
+(ADR 11 has the figures). Every buffer is compressed by itself: a reader unpacks what it asks for. Behind the buffers stands a
+filter of what the texts that are searched contain (ADR 15), which is read alone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import xxhash
 from agent import schema
 from agent.batch import Signal
 from agent.store.buffers import Buffers
-from agent.store.grep import rows_with_text
-from agent.store.pack import Numbers, Packing, buffers_of, pack
+from agent.store.grams import Sought, ended, filter_at_end, grams_of
+from agent.store.grep import may_stand_in, rows_with_text
+from agent.store.pack import BYTES_OF_TEXT, Numbers, Packing, buffers_of, pack
 from agent.store.unpack import Attributes, pick, unpack
 from agent.wires import WireLists
 
@@ -32,6 +34,9 @@ BLOCK_ROWS = 2048
 HEAD = struct.Struct("<4sQIIQqqBxxx")  # mark, XXH3 of what follows it, body bytes, rows, first arrival, times, signal
 _MARK = b"CBK1"
 _HASHED_FROM = 12
+SEARCHED = "body_text"
+"""The cold column that text search reads, of the signals that have it."""
+
 _NUMBERS: dict[Signal, int] = {Signal.TRACES: 1, Signal.LOGS: 2, Signal.METRICS: 3}
 _SIGNALS = {number: signal for signal, number in _NUMBERS.items()}
 
@@ -75,6 +80,9 @@ class Piece(Protocol):
     def containing(self, name: str, wanted: str) -> Numbers:
         """The indices of the rows in whose text the wanted one stands; it is folded (``values.folded``)."""
 
+    def may_contain(self, sought: Sought) -> bool:
+        """False when the text stands in no row's ``SEARCHED`` column."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loose:
@@ -102,6 +110,11 @@ class Loose:
         """See ``Piece``."""
         return rows_with_text(self.rows.column(name), wanted)
 
+    def may_contain(self, sought: Sought) -> bool:
+        """See ``Piece``."""
+        del sought  # nothing is known of rows that are not packed
+        return True
+
 
 def joined(pieces: Sequence[Piece]) -> Loose:
     """Neighbouring pieces as one, in order of arrival and without gaps."""
@@ -118,13 +131,14 @@ def joined(pieces: Sequence[Piece]) -> Loose:
     return Loose(extent, pa.RecordBatch.from_arrays(columns, names=list(names)))
 
 
-def encode(loose: Loose) -> bytes:
-    """The bytes of a block."""
+def encode(loose: Loose, *, lasting: bool = True) -> bytes:
+    """The bytes of a block; without the filter of its texts when it is soon joined with others and not ``lasting``."""
     extent = loose.extent
     packing = Packing()
     for name in schema.COLD[extent.signal]:
         pack(packing, loose.column(name), attributes=name in schema.ATTRIBUTES)
-    body = packing.joined()
+    grams = grams_of(loose.column(SEARCHED), extent.first) if lasting and SEARCHED in schema.COLD[extent.signal] else b""
+    body = packing.joined() + ended(grams)
     times = (extent.min_time_ns, extent.max_time_ns)
     head = HEAD.pack(_MARK, 0, len(body), extent.rows, extent.first, *times, _NUMBERS[extent.signal])[_HASHED_FROM:]
     return b"".join((_MARK, xxhash.xxh3_64_digest(head + body)[::-1], head, body))
@@ -178,7 +192,13 @@ class Block:
 
     def containing(self, name: str, wanted: str) -> Numbers:
         """See ``Piece``."""
+        if not may_stand_in(self._buffers.raw(self._at(name) + BYTES_OF_TEXT), wanted):
+            return np.zeros(0, np.int64)
         return rows_with_text(self.column(name), wanted)
+
+    def may_contain(self, sought: Sought) -> bool:
+        """See ``Piece``."""
+        return sought.may_stand_in(filter_at_end(memoryview(self.stored)[HEAD.size :]))
 
     def _at(self, name: str) -> int:
         return _PLACES[self.extent.signal][name]

@@ -19,6 +19,7 @@ import pyarrow as pa
 from agent import schema
 from agent.batch import Signal
 from agent.store.block import BLOCK_ROWS, HEAD, Block, BlockDamaged, Extent, Loose, encode, joined, read_head
+from agent.store.grams import TAIL_BYTES, filter_at_end
 
 SMALL_ROWS = BLOCK_ROWS // 2
 """Groups of fewer rows are joined before they are written: a block of 10 rows takes six times the room a row."""
@@ -96,7 +97,7 @@ def blocks_of(signal: Signal, first: int, rows: pa.RecordBatch, times: pa.Array)
         moments = np.asarray(times)[low:high]
         extent = Extent(signal, first + low, first + high, int(moments.min()), int(moments.max()))
         loose = Loose(extent, cold.slice(low, high - low))
-        found.append((Block(encode(loose)), loose))
+        found.append((Block(encode(loose, lasting=extent.rows >= SMALL_ROWS)), loose))
     return found
 
 
@@ -147,6 +148,16 @@ def read_block(fd: int, place: Place) -> Block:
         OSError: it cannot be read.
     """
     return Block(os.pread(fd, place.size, place.offset))
+
+
+def read_filter(fd: int, place: Place) -> bytes:
+    """The filter of a block's texts from an open block file; empty when it has none, or not an intact one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size = min(TAIL_BYTES, place.size - HEAD.size)
+    return filter_at_end(os.pread(fd, size, place.offset + place.size - size))
 
 
 def places_in(path: Path, *, checked: bool = False) -> dict[Signal, list[Place]]:

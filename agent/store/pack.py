@@ -40,6 +40,10 @@ ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
 
 
+BYTES_OF_TEXT = 2
+"""Which buffer of a column of texts has their bytes, side by side: behind which are null, and their lengths."""
+
+
 def buffers_of(kind: pa.DataType, *, attributes: bool) -> int:
     """How many buffers a column of this type becomes."""
     if attributes:

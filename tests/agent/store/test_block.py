@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pyarrow as pa
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from agent import schema
 from agent.batch import Signal
 from agent.store.block import HEAD, Block, BlockDamaged, Extent, Loose, encode, joined, read_head
+from agent.store.grams import Sought
 from tests.agent.store.drawing import ATTRIBUTES, loose
 
 LOGS = Signal.LOGS
 SIGNALS = pytest.mark.parametrize("signal", Signal)
 ROWS = [[b"common", b"rare 1"], [], [b"common"], [b"rare 2", b"common"]]
-WHOLE = encode(loose(LOGS, 4, 100, attributes=ROWS, body_text=["first", None, "Broken pipe", "last"]))
+BODIES = ["first", None, "Broken pipe", "last"]
+WHOLE = encode(loose(LOGS, 4, 100, attributes=ROWS, body_text=BODIES))
 
 
 def damaged(stored: bytes) -> bool:
@@ -126,3 +129,37 @@ def test_rows_keep_the_order_of_their_attributes():
     lists = [[b"z", b"a", b"z"], [b"a", b"only here", b"z"]]
     block = Block(encode(loose(LOGS, 2, attributes=lists)))
     assert block.column("attributes") == pa.array(lists, schema.LOGS.field("attributes").type)
+
+
+OLDER = base64.b64decode(
+    "Q0JLMTObIxbO5spTeQEAAAMAAABkAAAAAAAAAGQAAAAAAAAAZgAAAAAAAAACAAAAHQAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAA"
+    "AAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAB"
+    "AAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAADAAAAAwAAAAABAAADAAAAAwAAAAAAAAAS"
+    "AAAAEgAAAAABAAABAAAAAQAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAA"
+    "AAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAA"
+    "AAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAsAB0Jyb2tlbiBwaXBlZ3LDvMOfZQE="
+)
+"""What was written before blocks had a filter of their texts: bodies "Broken pipe", none, "grüße"."""
+
+
+def test_a_block_without_a_filter_as_they_once_were_is_read_and_searched():
+    block = Block(OLDER)
+    assert block.column("body_text").to_pylist() == ["Broken pipe", None, "grüße"]
+    for word, rows in (("broken", [0]), ("grüße", [2]), ("zebra", [])):
+        assert block.may_contain(Sought(word)), "nobody knows"
+        assert block.containing("body_text", word).tolist() == rows
+    assert encode(loose(LOGS, 3, 100, body_text=["Broken pipe", None, "grüße"]), lasting=False) == OLDER
+
+
+def test_a_block_says_what_none_of_its_bodies_has():
+    block = Block(WHOLE)
+    assert block.may_contain(Sought("broken pipe"))
+    assert not block.may_contain(Sought("zebra"))
+    assert WHOLE[HEAD.size :].startswith(
+        encode(loose(LOGS, 4, 100, attributes=ROWS, body_text=BODIES), lasting=False)[HEAD.size :]
+    )
+
+
+@pytest.mark.parametrize("signal", [Signal.TRACES, Signal.METRICS])
+def test_signals_without_searched_texts_have_no_filter(signal):
+    assert encode(loose(signal, 3)) == encode(loose(signal, 3), lasting=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent.store.grep import rows_with_text
+from agent.store.grep import folded_bytes, rows_with_text
 from agent.values import folded
 from tests.agent.store.drawing import sliced
 
@@ -35,6 +36,7 @@ def test_it_is_a_plain_scan(texts: list[str | None], before: list[Any], wanted: 
     wanted = folded(wanted) or "a"
     column = sliced(texts, pa.string(), before)
     assert rows_with_text(column, wanted).tolist() == plainly(texts, wanted)
+    assert all(folded(text).encode() in folded_bytes(column) for text in texts if text)
 
 
 def test_a_match_across_the_border_of_two_texts_is_none():
@@ -51,13 +53,28 @@ def test_case_counts_in_no_alphabet_and_the_greek_s_that_ends_a_word_is_one(text
 
 def test_a_letter_outside_ascii_that_folds_into_it_is_found():
     assert rows_with_text(pa.array(["a \u212aelvin", "a kelvin"]), "kelvin").tolist() == [0, 1]
+    assert rows_with_text(pa.array(["\u0130", "grüßi", "\u0131"]), "i").tolist() == [0, 1]
+
+
+def test_only_these_letters_outside_ascii_fold_into_it():
+    others = [chr(point) for point in range(128, sys.maxunicode + 1) if not 0xD800 <= point < 0xE000]
+    assert [letter for letter in others if any(one.isascii() for one in folded(letter))] == ["\u0130", "\u212a"]
+
+
+def test_bytes_that_are_no_utf_8_hide_nothing():
+    raw = pa.array([b"a \xff broken pipe", b"whole \xc3\xa4", b"cut \xc3"]).view(pa.string())
+    assert rows_with_text(raw, "pipe").tolist() == [0]
+    assert rows_with_text(raw, "ä").tolist() == [1]
+    assert rows_with_text(raw, "cut \ufffd").tolist() == [2]
+    assert b"broken pipe" in folded_bytes(raw)
 
 
 def test_what_lies_under_a_null_is_not_found():
-    texts = pa.array(["seen", "hidden", "seen too"])
+    texts = pa.array(["seen", "hidden ü", "seen too ü"])
     masked = pa.Array.from_buffers(pa.string(), 3, [pa.py_buffer(b"\x05"), *texts.buffers()[1:]])
     assert rows_with_text(masked, "hidden").tolist() == []
     assert rows_with_text(masked, "seen").tolist() == [0, 2]
+    assert rows_with_text(masked, "ü").tolist() == [2]
 
 
 @pytest.mark.parametrize("column", [pa.array([], pa.string()), pa.nulls(3, pa.string()), pa.array(["", ""])])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.batch import Signal
 from agent.errors import DeadlinePassed
-from agent.store.block import Block, Loose, encode
+from agent.store.block import HEAD, Block, Loose, encode
 from agent.store.cold import Cold, Place, write_blocks
 from agent.store.segment import Bounds, Part, Segment
 from agent.store.shelf import Shelf, Taken
@@ -233,3 +233,56 @@ def test_what_is_unpacked_of_a_block_that_waits_goes_with_the_query(tmp_path):
         assert tracemalloc.get_traced_memory()[0] < 100_000
     finally:
         tracemalloc.stop()
+
+
+def searched(kept: Kept, word: str) -> tuple[list[int], bool]:
+    """What a text search finds, and whether it says that something could not be read."""
+    shelf = kept.shelf()
+    found = shelf.arrivals(Wanted(text=word)).tolist()
+    shelf.close()
+    return found, shelf.damaged
+
+
+def test_a_block_whose_filter_has_not_the_text_is_not_read(kept):
+    for place in kept.places:
+        overwrite(kept.segment.blocks, place.offset + HEAD.size, lambda old: bytes(byte ^ 4 for byte in old))
+    assert searched(kept, "zebra") == ([], False), "what is damaged cannot have it"
+    assert searched(kept, "record 1013") == ([], True)
+    assert searched(kept, "record 1034")[0] == [1034]
+    assert searched(kept, "zeb") == ([], True), "too short for a filter"
+
+
+def test_a_damaged_filter_hides_nothing_in_silence(kept):
+    place = kept.places[1]
+    whole = kept.segment.blocks.read_bytes()
+    for at in range(place.offset + place.size - 150, place.offset + place.size):
+        kept.segment.blocks.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        assert searched(kept, "record 1013") == ([], True), at
+        assert searched(kept, "record 1023")[0] == [1023], at
+
+
+def test_blocks_with_and_without_a_filter_are_searched_alike(kept):
+    for lasting in (True, False):
+        blocks = [Block(encode(rows(FIRST + ROWS * n), lasting=lasting and n != 1)) for n in range(PIECES)]
+        kept.segment.blocks.unlink()
+        kept.places = write_blocks(kept.segment.blocks, blocks[:3], 0)
+        kept.cold = Cold(tuple(kept.places), tuple(blocks[3:4]), rows(FIRST + ROWS * 4))
+        for n in ALL:
+            assert searched(kept, f"RECORD {n}".lower()) == ([n], False)
+        assert searched(kept, "zebra") == ([], False)
+
+
+def test_a_missing_file_is_told_to_who_searches_for_text(kept):
+    kept.segment.blocks.unlink()
+    assert searched(kept, "record 1013") == ([], True)
+    kept.segment.retired = True
+    assert searched(kept, "record 1013") == ([], False)
+
+
+def test_a_search_that_must_stop_stops_between_filters(kept):
+    def check() -> None:
+        raise DeadlinePassed("late")
+
+    part = Part(bounds=Bounds(ROWS * PIECES, FIRST, ALL[-1], 0), cold=kept.cold)
+    with pytest.raises(DeadlinePassed):
+        Shelf(View(kept.segment, part, True, True), check).arrivals(Wanted(text="zebra"))
