@@ -6,19 +6,18 @@ ASCII, which nearly all is, is folded byte by byte; only two letters outside it 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agent.store.pack import Numbers, ends_of
 from agent.values import folded
 
 _SHORT = 3
 """Bytes: longer ones Python finds as fast, and a block that has them not is seldom looked through (``grams.py``)."""
 
-Numbers = npt.NDArray[Any]
 
 _INTO_ASCII = ("\u212a".encode(), "\u0130".encode())
 """The Kelvin sign, which folds into k, and the I with a dot, into i and a combining dot; a test asks Python for all."""
@@ -70,26 +69,24 @@ def _beyond_ascii(text: bytes, wanted: str) -> bool:
     return not text.isascii() and (not wanted.isascii() or any(letter in text for letter in _INTO_ASCII))
 
 
-def folded_bytes(column: pa.Array) -> bytes:
-    """Bytes among which each text stands folded."""
-    if not len(column):
-        return b""
-    in_lower_case = pc.ascii_lower(column)
-    text = _side_by_side(in_lower_case)
-    if text.isascii():
-        return text
-    _, texts = _outside_ascii(in_lower_case, text)
-    return text + folded("\n".join(texts)).encode()
-
-
-def _ends(column: pa.Array) -> Numbers:
-    return np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+def folded_parts(column: pa.Array, size: int) -> Iterator[bytes]:
+    """Bytes among which each text stands folded, from so many bytes of texts at a time, or from one longer text."""
+    low, ends = 0, ends_of(column)
+    while low < len(column):
+        high = max(low + 1, int(np.searchsorted(ends, ends[low] + size, side="right")) - 1)
+        in_lower_case = pc.ascii_lower(column.slice(low, high - low))
+        text = _side_by_side(in_lower_case)
+        if not text.isascii():
+            _, texts = _outside_ascii(in_lower_case, text)
+            text += folded("\n".join(texts)).encode()
+        yield text
+        low = high
 
 
 def _side_by_side(column: pa.Array) -> bytes:
     """All texts behind one another; a null may stand over any bytes."""
     whole = column.buffers()[2]
-    ends = _ends(column)
+    ends = ends_of(column)
     return b"" if whole is None else bytes(memoryview(whole)[int(ends[0]) : int(ends[-1])])
 
 
@@ -97,7 +94,7 @@ def _outside_ascii(column: pa.Array, text: bytes) -> tuple[list[int], list[str]]
     """The rows with a character outside ASCII, and their texts; ``text`` is all of them side by side."""
     counted = np.zeros(len(text) + 1, np.int32)
     np.cumsum(np.frombuffer(text, np.uint8) >> 7, out=counted[1:])
-    ends = _ends(column) - _ends(column)[0]
+    ends = ends_of(column) - ends_of(column)[0]
     rows = np.flatnonzero(np.diff(counted[ends]))
     pieces = (text[low:high] for low, high in zip(ends[rows].tolist(), ends[rows + 1].tolist(), strict=True))
     return rows.tolist(), [piece.decode("utf-8", "replace") for piece in pieces]

@@ -78,7 +78,7 @@ def test_few_that_are_absent_are_let_through():
     words = ["".join(noise.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(2000)]
     assert sum(Sought(word).may_stand_in(made) for word in words) < 40, "three probes, at most a quarter of the bits set"
     numbers = [f"{noise.randrange(10**8):08d}" for _ in range(2000)]
-    assert sum(Sought(number).may_stand_in(made) for number in numbers) < 400, "of 10,000 grams of digits two thirds are there"
+    assert sum(Sought(number).may_stand_in(made) for number in numbers) < 500, "of 10,000 grams of digits two thirds are there"
 
 
 def test_one_that_is_let_through_by_one_filter_is_hidden_by_others():
