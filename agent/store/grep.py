@@ -39,7 +39,8 @@ def rows_with_text(column: pa.Array, wanted: str) -> Numbers:
         meets = np.array(pc.match_substring(in_lower_case, wanted).fill_null(False))
     if _beyond_ascii(text, wanted):
         rows, texts = _outside_ascii(in_lower_case, text)
-        meets[[row for row, one in zip(rows, texts, strict=True) if wanted in folded(one)]] = True
+        if wanted in _folded(b"\n".join(texts)):
+            meets[[row for row, one in zip(rows, texts, strict=True) if wanted in _folded(one)]] = True
     return np.flatnonzero(meets & np.asarray(column.is_valid()) if column.null_count else meets)
 
 
@@ -78,7 +79,7 @@ def folded_parts(column: pa.Array, size: int) -> Iterator[bytes]:
         text = _side_by_side(in_lower_case)
         if not text.isascii():
             _, texts = _outside_ascii(in_lower_case, text)
-            text += folded("\n".join(texts)).encode()
+            text = (text if len(texts) < high - low else b"") + _folded(b"\n".join(texts)).encode()
         yield text
         low = high
 
@@ -90,11 +91,13 @@ def _side_by_side(column: pa.Array) -> bytes:
     return b"" if whole is None else bytes(memoryview(whole)[int(ends[0]) : int(ends[-1])])
 
 
-def _outside_ascii(column: pa.Array, text: bytes) -> tuple[list[int], list[str]]:
-    """The rows with a character outside ASCII, and their texts; ``text`` is all of them side by side."""
-    counted = np.zeros(len(text) + 1, np.int32)
-    np.cumsum(np.frombuffer(text, np.uint8) >> 7, out=counted[1:])
+def _folded(text: bytes) -> str:
+    return folded(text.decode("utf-8", "replace"))
+
+
+def _outside_ascii(column: pa.Array, text: bytes) -> tuple[list[int], list[bytes]]:
+    """The rows with a character outside ASCII, and their texts; ``text`` is all rows side by side."""
     ends = ends_of(column) - ends_of(column)[0]
-    rows = np.flatnonzero(np.diff(counted[ends]))
-    pieces = (text[low:high] for low, high in zip(ends[rows].tolist(), ends[rows + 1].tolist(), strict=True))
-    return rows.tolist(), [piece.decode("utf-8", "replace") for piece in pieces]
+    rows = np.flatnonzero(np.diff(ends))
+    rows = rows[np.maximum.reduceat(np.frombuffer(text, np.uint8), ends[rows]) > 127]
+    return rows.tolist(), [text[low:high] for low, high in zip(ends[rows].tolist(), ends[rows + 1].tolist(), strict=True)]
