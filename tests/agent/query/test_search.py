@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from agent.query.search import Search
 from agent.query.spans import SPANS
 from agent.store.flusher import Flusher
 from agent.store.reader import Reading
+from agent.store.remembered import OriginRow
 from agent.store.segment import State
 from agent.store.statement import Source, Statement
 from agent.store.store import Store
@@ -211,7 +213,7 @@ class Retiring(Reading):
         super().__init__(store, store.connection.cursor())
         self.store = store
 
-    def origins(self, segment: str, hashes: list[int]) -> list[dict[str, object]]:
+    def origins(self, segment: str, hashes: Collection[int]) -> list[OriginRow]:
         for sealed in [s for s in self.store.segments if s.state is State.SEALED]:
             Flusher(self.store).retire(sealed, "age")
         return super().origins(segment, hashes)
