@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.intp]
 
+_DENSE = 8
+"""Cells of a table of lists by names, for each element, up to which it is made: of a page of spans it has two."""
+
 
 class WireLists(Sequence[list[bytes]]):
     """Each row's list. What is done to the table is done for all: of 12,000 attributes in a page of spans 5,300 are distinct.
@@ -70,15 +73,12 @@ class WireLists(Sequence[list[bytes]]):
         lows, lengths = self.ends[rows], self.ends[rows + 1] - self.ends[rows]
         ends = _ends(lengths)
         places = self.places[np.repeat(lows - ends[:-1], lengths) + np.arange(ends[-1])]
-        return WireLists(self.table, places, ends).compacted()
-
-    def compacted(self) -> WireLists:
-        """The same without those of the table that no list has."""
         has = np.zeros(len(self.table), bool)
-        has[self.places] = True
+        has[places] = True
+        if has.all():
+            return WireLists(self.table, places, ends)
         kept = np.flatnonzero(has)
-        rank = np.cumsum(has) - 1
-        return WireLists([self.table[place] for place in kept.tolist()], rank[self.places], self.ends)
+        return WireLists([self.table[place] for place in kept.tolist()], (np.cumsum(has) - 1)[places], ends)
 
     def changed(self, changes: Mapping[int, bytes | None]) -> WireLists:
         """These with others at these places of the table; None takes what stands there from every list."""
@@ -98,8 +98,12 @@ class WireLists(Sequence[list[bytes]]):
         """Whether a list has two elements of one name; ``names`` are those of the table."""
         numbers = {name: number for number, name in enumerate(set(names))}
         of_table = np.fromiter(map(numbers.__getitem__, names), np.intp, len(names))
-        rows = np.repeat(np.arange(len(self)), np.diff(self.ends))
-        return len(np.unique(rows * len(numbers) + of_table[self.places])) < len(rows)
+        cells = np.repeat(np.arange(len(self)), np.diff(self.ends)) * len(numbers) + of_table[self.places]
+        if len(self) * len(numbers) > _DENSE * len(cells):
+            return len(np.unique(cells)) < len(cells)
+        seen = np.zeros(len(self) * len(numbers), bool)  # a tenth of what sorting costs
+        seen[cells] = True
+        return int(np.count_nonzero(seen)) < len(cells)
 
     def concatenated(self, shown: Sequence[bytes]) -> list[bytes]:
         """Of each list what stands for its elements, one behind the other; ``shown`` stands for those of the table."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat, takewhile
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from agent import schema
@@ -151,8 +152,9 @@ class Fetch:
         self, best: list[_Place], source: Source, fetched: Sequence[tuple[Any, ...]], limit: int, room: int
     ) -> tuple[list[_Place], bool]:
         """The best of both, as far as ``room`` bytes of hot text go; whether rows were left for want of it."""
-        places = [_Place(cells[self._key], cells[self._arrival], source.segment, cells) for cells in fetched]
-        merged = sorted((*best, *places), reverse=sql.descending(self._plan))[:limit]
+        cells = (map(itemgetter(self._key), fetched), map(itemgetter(self._arrival), fetched), repeat(source.segment), fetched)
+        places = list(map(_Place._make, zip(*cells, strict=False)))
+        merged = sorted((*best, *places), reverse=sql.descending(self._plan))[:limit] if best else places
         count = rows_within(room, [place.cells for place in merged], self._texts)
         return merged[:count], count < len(merged)
 
@@ -198,7 +200,7 @@ class Fetch:
             parts.append(taken.columns)
             left |= taken.left
             size += taken.size
-        held = list(itertools.takewhile(lambda place: place.arrival not in left, places)) if left else places
+        held = list(takewhile(lambda place: place.arrival not in left, places)) if left else places
         columns = [joined_cells(of_all) for of_all in zip(*parts, strict=True)]
         return held, _Cold({arrival: at for at, arrival in enumerate(known)}, columns), size
 

@@ -178,10 +178,11 @@ def hex_span_ids(words: Sequence[int | None]) -> list[str]:
 
 def _hex(layout: str, *columns: Sequence[int | None]) -> list[str]:
     """The words of each row side by side; nothing for a row whose first is null."""
-    pack = struct.Struct(layout).pack
-    if None not in columns[0]:
-        return [wire.hex() for wire in map(pack, *columns)]
-    return ["" if words[0] is None else pack(*words).hex() for words in zip(*columns, strict=True)]
+    packed = struct.Struct(layout)
+    if None in columns[0]:
+        return ["" if words[0] is None else packed.pack(*words).hex() for words in zip(*columns, strict=True)]
+    whole, size = b"".join(map(packed.pack, *columns)).hex(), 2 * packed.size
+    return [whole[at : at + size] for at in range(0, len(whole), size)]
 
 
 def set_time(message: Timestamp, time_ns: int) -> None:

@@ -11,7 +11,7 @@ from agent import schema
 from agent.query import sql
 from agent.query.conditions import holds
 from agent.query.fetch import Fetch, Fetched
-from agent.query.page import Position
+from agent.query.page import Position, Window
 from agent.query.plan import Plan
 from agent.query.repeats import distinct
 from agent.query.rows import Row, Rows, Shape
@@ -170,9 +170,20 @@ class Search:
 
     def _count(self, source: Source) -> int:
         if source.relation not in self._counts:
-            found = self._fetch.select(source, partial(sql.count, self._plan), self._reading.summarise)
-            self._counts[source.relation] = sum(n for (n,) in found)
+            self._counts[source.relation] = self._counted(source)
         return self._counts[source.relation]
+
+    def _counted(self, source: Source) -> int:
+        """How many rows of a source match; of one that does not change and lies mostly in the window, by those outside."""
+        start, bounds = self._plan.window.start_ns, source.bounds
+        is_mostly_in = start is not None and bounds.min_time_ns < start <= (bounds.min_time_ns + bounds.max_time_ns) // 2
+        if not (source.is_fixed and is_mostly_in):
+            return self._asked(source, self._plan)
+        all_since_ever = self._asked(source, replace(self._plan, window=Window(None, self._plan.window.end_ns)))
+        return max(0, all_since_ever - self._asked(source, replace(self._plan, window=Window(None, start))))
+
+    def _asked(self, source: Source, plan: Plan) -> int:
+        return sum(n for (n,) in self._fetch.select(source, partial(sql.count, plan), self._reading.summarise))
 
 
 def _narrowed(source: Source, trace: int) -> Source:

@@ -1,4 +1,4 @@
-"""A part of a source is looked through first: what a page shows does not depend on it."""
+"""A part of a source is looked through first, or counted alone: what a page shows, and its total, do not depend on it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from agent.query.edge import edge_of
 from agent.query.page import Position
+from agent.query.search import Search
+from agent.query.spans import SPANS
+from agent.store.reader import Reading
+from agent.store.remembered import Remembered
 from agent.store.segment import Bounds
-from tests.agent.query.asking import SINCE, find, keep, plan
+from tests.agent.query.asking import DEFAULT, SINCE, find, keep, plan
 from tests.agent.store.keeping import flushed, opened
 from tests.telemetry import SECOND, START, request, span
 
@@ -87,3 +91,31 @@ def test_a_page_is_what_looking_through_all_of_it_gives(store, order, service, l
     found = find(store, wanted)
     assert everything[:limit] == [row["start_time_ns"] for row in found.rows]
     assert found.has_more == (len(everything) > limit)
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory):
+    """Rows a second apart, one in three of a service, in a sealed segment and in one that grows; and what is remembered of it."""
+    with opened(tmp_path_factory.mktemp("counted")) as (made, _):
+        for first in (0, 300):
+            spans = [span(n, start_time_unix_nano=START + n * SECOND) for n in range(first, first + 300)]
+            for service, some in (("third", spans[::3]), ("others", [one for n, one in enumerate(spans) if n % 3])):
+                keep(made, sent=request(*some, service=service))
+            flushed(made, seal=not first)
+        yield made, Remembered()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(-1, 600), st.none() | st.integers(0, 600), st.sampled_from(["third", "others"]))
+def test_a_total_is_that_of_the_window_wherever_it_begins(counted, begin, length, service):
+    store, remembered = counted
+    fields: dict[str, Any] = {"service_name": service, "limit": 1, "start_time": {"seconds": START // SECOND + begin}}
+    end = 600 if length is None else begin + length
+    if length is not None:
+        fields["end_time"] = {"seconds": START // SECOND + max(end, begin + 1)}
+        end = max(end, begin + 1)
+    there = [n for n in range(max(begin, 0), min(end, 600)) if (n % 3 == 0) == (service == "third")]
+    one = Reading(store, store.connection.cursor(), remembered)
+    found = Search(plan(**fields), SPANS, one, DEFAULT).run()
+    one.close()
+    assert (len(there), len(there) > 1) == (found.total, found.has_more)
