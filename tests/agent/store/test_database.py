@@ -105,7 +105,7 @@ def test_the_settings_that_keep_it_fast_and_private_are_on(connection, inside):
 
     assert setting("memory_limit") == "64.0 MiB"
     assert setting("threads") == 1
-    assert setting("late_materialization_max_rows") == 1001
+    assert setting("late_materialization_max_rows") == 0
     assert setting("temp_directory") == str(inside / "tmp")
     assert not setting("allow_community_extensions")
     assert not setting("autoinstall_known_extensions")
