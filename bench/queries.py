@@ -15,7 +15,7 @@ from coral.agent.v1 import telemetry_query_pb2_grpc as api_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent.clock import MINUTE_NS, SystemClock
-from bench.machine import use_of
+from bench.machine import cores, speed_ms, use_of
 from bench.sheet import SERVICES
 from bench.target import Target
 
@@ -119,7 +119,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def timed(target: Target, kinds: list[Question], runs: int, seconds: float) -> dict[str, dict[str, Any]]:
-    """Latency of each kind over at most ``runs`` runs and its share of ``seconds``, and the server's CPU for one.
+    """Latency of each kind over at most ``runs`` runs and its share of ``seconds``, the server's CPU for one, how fast it was.
 
     Raises:
         RuntimeError: an answer lacks what it must have.
@@ -142,6 +142,7 @@ def timed(target: Target, kinds: list[Question], runs: int, seconds: float) -> d
                 "p50_ms": round(percentile(latencies, 0.5), 2),
                 "p95_ms": round(percentile(latencies, 0.95), 2),
                 "max_ms": round(max(latencies), 2),
+                "speed_ms": speed_ms(cores()[0]),
                 "server_cpu_ms": round((use_of(target.pid).cpu_seconds - cpu) / len(latencies) * 1000, 1),
             }
     return figures
