@@ -31,6 +31,7 @@ _GOODBYE_SECONDS = 30
 _RESULTS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Result.TIMED_OUT,
     grpc.StatusCode.UNAVAILABLE: Result.UNREACHABLE,
+    grpc.StatusCode.CANCELLED: Result.UNREACHABLE,  # a server that stops resets the streams that it has not begun
     grpc.StatusCode.UNIMPLEMENTED: Result.TOO_OLD,
 }
 
@@ -147,7 +148,7 @@ def _delay_seconds(error: BaseException) -> float | None:
     if not isinstance(error, grpc.aio.AioRpcError):
         return None
     told = _told_seconds(error)
-    if error.code() is grpc.StatusCode.UNAVAILABLE:
+    if _RESULTS.get(error.code()) is Result.UNREACHABLE:
         return _RETRY_SECONDS if told is None else told
     return told if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED else None
 

@@ -74,6 +74,8 @@ def test_what_a_retry_can_cure_is_asked_again_once_and_nothing_else():
             for refusals, expected, calls in (
                 ([(grpc.StatusCode.UNAVAILABLE, None)], Result.ANSWERED, 2),
                 ([(grpc.StatusCode.UNAVAILABLE, None)] * 2, Result.UNREACHABLE, 2),
+                ([(grpc.StatusCode.CANCELLED, None)], Result.ANSWERED, 2),
+                ([(grpc.StatusCode.CANCELLED, None)] * 2, Result.UNREACHABLE, 2),
                 ([(grpc.StatusCode.RESOURCE_EXHAUSTED, 0.1)], Result.ANSWERED, 2),
                 ([(grpc.StatusCode.RESOURCE_EXHAUSTED, 60.0)], Result.REFUSED, 1),
                 ([(grpc.StatusCode.RESOURCE_EXHAUSTED, None)], Result.REFUSED, 1),
