@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from structlog.testing import capture_logs
 from agent.clock import SystemClock
 from agent.errors import ConfigError
 from agent.instruments import Instruments
-from agent.tls import Certificate, TlsSettings, certified
+from agent.tls import Certificate, TlsSettings, Turns, certified
 from tests.agent.certificates import Files, client_context, files_in, replace
 
 CA = trustme.CA()
@@ -238,3 +240,22 @@ def test_a_door_without_tls_has_no_certificate():
             assert certificate is None
 
     asyncio.run(scenario())
+
+
+def test_while_something_new_is_handed_over_nobody_else_is_told_anything():
+    newest = ["old"]
+    turns = Turns(lambda: newest[0], seconds=0.05)
+    assert (turns.first, turns(), turns()) == ("old", None, None)
+    newest[0] = "new"
+    told: list[tuple[str | None, float]] = []
+    asked = time.monotonic()
+    several = [threading.Thread(target=lambda: told.append((turns(), time.monotonic()))) for _ in range(3)]
+    for each in several:
+        each.start()
+    for each in several:
+        each.join(10)
+    assert [configuration for configuration, _ in told] == ["new", None, None]
+    (_, first), (_, second), _ = told
+    assert first - asked >= 0.05, "whoever asked before has begun"
+    assert second - first >= 0.04, "whoever was given something new has taken it"
+    assert turns() is None
