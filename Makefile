@@ -14,7 +14,7 @@ run: $(VENV)/.ready
 	$(BIN)/coral-agent run $(if $(CONFIG),--config $(CONFIG))
 
 ## All tests, on two cores: a file's stay together, in order, so that no worker is left alone with the longest.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -p no:benchmark
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 -p no:benchmark
 test: $(VENV)/.ready
 	$(PYTEST)
 
