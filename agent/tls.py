@@ -36,7 +36,7 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 HANDING_SECONDS = 0.1
-"""Making a server's context of a configuration takes 1 to 2 ms, and beginning a handshake less."""
+"""Chosen: with it 50 certificates changed under three handshakes at a time and nothing failed."""
 
 
 class Turns(Generic[Configuration]):
