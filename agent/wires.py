@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-Numbers = npt.NDArray[np.intp]
+Numbers = npt.NDArray[Any]
 
 _DENSE = 8
 """Cells of a table of lists by names, for each element, up to which it is made: of a page of spans it has two."""
 
 
 class WireLists(Sequence[list[bytes]]):
-    """Each row's list. What is done to the table is done for all: of 12,000 attributes in a page of spans 5,300 are distinct.
+    """Each row's list. What is done to the table is done for all: of 12,000 attributes in a page of spans 4,400 are distinct.
 
-    ``table`` holds what the lists hold, nearly all of it once; ``places`` says where in it each element of each list stands,
-    one list after the other, and ``ends`` where in ``places`` each list begins and, behind, the last one ends.
+    ``table`` holds what the lists hold, nearly all of it once, as Arrow's bytes: as Python's each one costs a microsecond.
+    ``places`` says where in it each element of each list stands, one list after the other, and ``ends`` where in ``places``
+    each list begins and, behind, the last one ends.
     """
 
     __slots__ = ("ends", "places", "table")
 
-    def __init__(self, table: Sequence[bytes], places: Numbers, ends: Numbers) -> None:
+    def __init__(self, table: pa.BinaryArray, places: Numbers, ends: Numbers) -> None:
         self.table = table
         self.places = places
         self.ends = ends
@@ -36,7 +38,14 @@ class WireLists(Sequence[list[bytes]]):
         numbers: dict[bytes, int] = {}
         places = [numbers.setdefault(wire, len(numbers)) for wire in chain.from_iterable(lists)]
         ends = np.fromiter(accumulate(map(len, lists), initial=0), np.intp, len(lists) + 1)
-        return cls(list(numbers), np.array(places, np.intp), ends)
+        return cls(pa.array(list(numbers), pa.binary()), np.array(places, np.intp), ends)
+
+    @classmethod
+    def of_array(cls, lists: pa.ListArray) -> WireLists:
+        """These lists, none of which is null."""
+        encoded = lists.flatten().dictionary_encode()
+        ends = lists.offsets.to_numpy().astype(np.intp)
+        return cls(encoded.dictionary, encoded.indices.to_numpy().astype(np.intp), ends - ends[0])
 
     @classmethod
     def joined(cls, parts: Sequence[WireLists]) -> WireLists:
@@ -46,7 +55,7 @@ class WireLists(Sequence[list[bytes]]):
         tables = accumulate((len(part.table) for part in parts), initial=0)
         lengths = [np.diff(part.ends) for part in parts]
         return cls(
-            list(chain.from_iterable(part.table for part in parts)),
+            pa.concat_arrays([pa.array([], pa.binary()), *(part.table for part in parts)]),
             np.concatenate([np.zeros(0, np.intp), *(part.places + first for part, first in zip(parts, tables, strict=False))]),
             _ends(np.concatenate([np.zeros(0, np.intp), *lengths])),
         )
@@ -60,63 +69,107 @@ class WireLists(Sequence[list[bytes]]):
         if not -len(self) <= number < len(self):
             raise IndexError(number)
         number %= len(self)
-        return [self.table[place] for place in self.places[self.ends[number] : self.ends[number + 1]].tolist()]
+        return bytes_of(self.table.take(pa.array(self.places[self.ends[number] : self.ends[number + 1]])))
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Each list."""
-        wires = list(map(self.table.__getitem__, self.places.tolist()))
+        wires = list(map(bytes_of(self.table).__getitem__, self.places.tolist()))
         return (wires[low:high] for low, high in pairwise(self.ends.tolist()))
 
     def picked(self, numbers: Sequence[int]) -> WireLists:
         """The lists of these numbers; the table is of these alone."""
-        rows = np.asarray(numbers, np.intp)
-        lows, lengths = self.ends[rows], self.ends[rows + 1] - self.ends[rows]
-        ends = _ends(lengths)
-        places = self.places[np.repeat(lows - ends[:-1], lengths) + np.arange(ends[-1])]
+        elements, ends = elements_of(self.ends, np.asarray(numbers, np.intp))
+        places = self.places[elements]
         has = np.zeros(len(self.table), bool)
         has[places] = True
         if has.all():
             return WireLists(self.table, places, ends)
-        kept = np.flatnonzero(has)
-        return WireLists([self.table[place] for place in kept.tolist()], (np.cumsum(has) - 1)[places], ends)
+        return WireLists(self.table.take(pa.array(np.flatnonzero(has))), (np.cumsum(has) - 1)[places], ends)
 
     def changed(self, changes: Mapping[int, bytes | None]) -> WireLists:
         """These with others at these places of the table; None takes what stands there from every list."""
-        table = [changes.get(place, wire) or b"" for place, wire in enumerate(self.table)]
+        others = pa.array([change or b"" for change in changes.values()], pa.binary())
+        chosen = np.arange(len(self.table))
+        chosen[list(changes)] = len(self.table) + np.arange(len(changes))
+        table = pa.concat_arrays([self.table, others]).take(pa.array(chosen))
         dropped = [place for place, change in changes.items() if change is None]
-        if not dropped:
-            return WireLists(table, self.places, self.ends)
-        stays = ~np.isin(self.places, dropped)
-        kept_before = np.concatenate([np.zeros(1, np.intp), np.cumsum(stays)])
-        return WireLists(table, self.places[stays], kept_before[self.ends])
+        changed = WireLists(table, self.places, self.ends)
+        return changed.where(~np.isin(self.places, dropped)) if dropped else changed
 
     def counts(self) -> Numbers:
         """How often each of the table stands in a list."""
         return np.bincount(self.places, minlength=len(self.table))
 
-    def repeat(self, names: Sequence[Hashable]) -> bool:
-        """Whether a list has two elements of one name; ``names`` are those of the table."""
-        numbers = {name: number for number, name in enumerate(set(names))}
-        of_table = np.fromiter(map(numbers.__getitem__, names), np.intp, len(names))
-        cells = np.repeat(np.arange(len(self)), np.diff(self.ends)) * len(numbers) + of_table[self.places]
-        if len(self) * len(numbers) > _DENSE * len(cells):
-            return len(np.unique(cells)) < len(cells)
-        seen = np.zeros(len(self) * len(numbers), bool)  # a tenth of what sorting costs
-        seen[cells] = True
-        return int(np.count_nonzero(seen)) < len(cells)
+    def first_of(self, names: Numbers) -> WireLists:
+        """These, and of a list's elements with one name only the first; ``names``, from 0 on, are those of the table."""
+        cells = np.repeat(np.arange(len(self)), np.diff(self.ends)) * (int(names.max(initial=0)) + 1) + names[self.places]
+        size = len(self) * (int(names.max(initial=0)) + 1)
+        if size <= _DENSE * len(cells):
+            seen = np.zeros(size, bool)  # a tenth of what sorting costs
+            seen[cells] = True
+            if int(np.count_nonzero(seen)) == len(cells):
+                return self
+        first = np.zeros(len(cells), bool)
+        first[np.unique(cells, return_index=True)[1]] = True
+        return self if first.all() else self.where(first)
 
-    def concatenated(self, shown: Sequence[bytes]) -> list[bytes]:
-        """Of each list what stands for its elements, one behind the other; ``shown`` stands for those of the table."""
-        sizes = np.fromiter(map(len, shown), np.intp, len(shown))
-        whole = b"".join(map(shown.__getitem__, self.places.tolist()))
-        ends = _ends(sizes[self.places])[self.ends].tolist()
-        return [whole[low:high] for low, high in pairwise(ends)]
+    def where(self, stays: Numbers) -> WireLists:
+        """These without the elements that do not stay."""
+        kept_before = np.concatenate([np.zeros(1, np.intp), np.cumsum(stays)])
+        return WireLists(self.table, self.places[stays], kept_before[self.ends])
+
+    def concatenated(self, shown: pa.BinaryArray, at: Numbers) -> list[bytes]:
+        """Of each list what stands for its elements, one behind the other.
+
+        ``at`` says for each of the table where in ``shown`` that is.
+        """
+        whole, ends = laid_out(shown.take(pa.array(at[self.places])))
+        return [whole[low:high] for low, high in pairwise(ends[self.ends].tolist())]
 
 
 def _ends(lengths: Numbers) -> Numbers:
     ends = np.zeros(len(lengths) + 1, np.intp)
     np.cumsum(lengths, out=ends[1:])
     return ends
+
+
+def elements_of(ends: Numbers, lists: Numbers) -> tuple[Numbers, Numbers]:
+    """Where all elements of these lists stand, when all lists end at ``ends``, and where among them each list's end."""
+    lows = ends[lists].astype(np.intp)
+    of_lists = _ends(ends[lists + 1] - lows)
+    return np.repeat(lows - of_lists[:-1], np.diff(of_lists)) + np.arange(of_lists[-1]), of_lists
+
+
+def laid_out(array: pa.BinaryArray) -> tuple[bytes, Numbers]:
+    """All values of an array without nulls side by side, and where each begins and, behind, the last one ends."""
+    ends, data = ends_of(array), array.buffers()[2]
+    low, high = int(ends[0]), int(ends[-1])
+    return data[low:high].to_pybytes() if low < high else b"", ends - low
+
+
+def ends_of(array: pa.BinaryArray) -> Numbers:
+    """Where in their buffer each value of an array begins and, behind, the last one ends."""
+    if not len(array):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+
+
+def bytes_of(array: pa.BinaryArray) -> list[bytes]:
+    """The values of an array without nulls; a tenth of what ``to_pylist`` costs."""
+    whole, ends = laid_out(array)
+    return [whole[low:high] for low, high in pairwise(ends.tolist())]
+
+
+def side_by_side(data: Numbers | bytes, sizes: Numbers) -> pa.BinaryArray:
+    """The values of these sizes that lie side by side in ``data``."""
+    ends = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=ends[1:])
+    return pa.BinaryArray.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+
+
+def wire_lists(cells: Sequence[Sequence[bytes]]) -> WireLists:
+    """Lists that may not have been read from the store."""
+    return cells if isinstance(cells, WireLists) else WireLists.of(cells)
 
 
 def joined_cells(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
 
 import numpy as np
 import ptars
@@ -12,7 +11,9 @@ from coral.agent.v1 import telemetry_query_pb2 as api
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
-from agent.query.flat import Entries, OwnFields
+from agent.query.entries import Entries
+from agent.query.flat import OwnFields
+from agent.wires import WireLists, wire_lists
 
 _HANDLER = ptars.HandlerPool([columns.DESCRIPTOR]).get_for_message(columns.Event.DESCRIPTOR)
 _OWN = OwnFields(api.Event)
@@ -20,24 +21,24 @@ _ATTRIBUTES = Entries(api.Event.ATTRIBUTES_FIELD_NUMBER)
 _LATEST_NS = np.uint64(2**63 - 1)
 
 
-def event_fields(lists: Sequence[Sequence[bytes]]) -> list[bytes]:
+def event_fields(cells: Sequence[Sequence[bytes]]) -> list[bytes]:
     """For each span its events, in wire form, as a flat Span has them; a tenth of what reading and writing each one costs."""
-    shown = iter(_fields(list(chain.from_iterable(lists))))
-    return [b"".join(islice(shown, len(events))) for events in lists]
+    lists = wire_lists(cells)
+    return lists.concatenated(pa.array(_fields(lists.table), pa.binary()), np.arange(len(lists.table)))
 
 
-def _fields(wires: list[bytes]) -> list[bytes]:
-    if not wires:
+def _fields(wires: pa.BinaryArray) -> list[bytes]:
+    if not len(wires):
         return []
     try:
-        batch = _HANDLER.list_to_record_batch(wires)
+        batch = _HANDLER.array_to_record_batch(wires)
     except ValueError:
         if len(wires) > 1:
-            return [field for wire in wires for field in _fields([wire])]
+            return [field for place in range(len(wires)) for field in _fields(wires.slice(place, 1))]
         return [_field(api.Event(name=values.UNREADABLE).SerializeToString())]
     return [
-        _field(own + _ATTRIBUTES.of(attributes))
-        for own, attributes in zip(_own(batch), batch.column("attributes").to_pylist(), strict=True)
+        _field(own + attributes)
+        for own, attributes in zip(_own(batch), _ATTRIBUTES.of_all(WireLists.of_array(batch.column("attributes"))), strict=True)
     ]
 
 

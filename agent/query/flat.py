@@ -17,7 +17,6 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from agent import values
 from agent.clock import SECOND_NS
 from agent.query.rows import Origin, Row, Rows
-from agent.wires import WireLists
 
 _FLAT_ATTRIBUTES_KEPT = 65_536
 _LONGEST_SHOWN = 65_536
@@ -27,23 +26,25 @@ _LONGEST_KEPT = 256
 """Bytes of an attribute whose text is remembered: with both copies at most 64 MiB, and what is longer hardly repeats."""
 
 
-def _flat_attribute(wire: bytes) -> tuple[str, str]:
+def flat_attribute(wire: bytes) -> tuple[str, str]:
+    """The key and the flat text of one KeyValue."""
     attribute = values.key_value(wire)
     if len(wire) > _LONGEST_SHOWN and not attribute.value.HasField("string_value"):
         return attribute.key, f"[{len(wire)} bytes: ask with encoding OTLP]"
     return attribute.key, values.text_of(attribute.value)
 
 
-Entry = TypeVar("Entry")
+Made = TypeVar("Made")
 
 
-class _Remembered(dict[bytes, Entry]):
+class Remembered(dict[bytes, Made]):
     """What was made of short attributes before; half of what ``lru_cache`` costs to ask."""
 
-    def __init__(self, make: Callable[[bytes], Entry]) -> None:
+    def __init__(self, make: Callable[[bytes], Made]) -> None:
+        super().__init__()
         self._make = make
 
-    def __missing__(self, wire: bytes) -> Entry:
+    def __missing__(self, wire: bytes) -> Made:
         made = self._make(wire)
         if len(wire) <= _LONGEST_KEPT:
             if len(self) >= _FLAT_ATTRIBUTES_KEPT:
@@ -52,7 +53,7 @@ class _Remembered(dict[bytes, Entry]):
         return made
 
 
-_texts = _Remembered(_flat_attribute)
+_texts = Remembered(flat_attribute)
 
 
 def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
@@ -61,82 +62,6 @@ def flat_attributes(wires: Sequence[bytes]) -> dict[str, str]:
     for key, text in map(_texts.__getitem__, wires):
         result.setdefault(key, text)
     return result
-
-
-_KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18  # tags: of a KeyValue's fields, of an AnyValue's
-_SHORT = 128
-"""A length below this is one byte."""
-
-
-def _short_pair(wire: bytes) -> tuple[bytes, bytes] | None:
-    """The key, and key and text as a map's entry, of a short attribute that is a string or an integer.
-
-    None for all others. A string's are its own bytes but for the tag of its kind: parsing and writing it again costs five
-    times as much, and nearly all attributes are such.
-    """
-    size = len(wire)
-    if not 6 <= size < _SHORT or wire[0] != _KEY or wire[1] > size - 6:
-        return None
-    value = wire[1] + 2
-    if wire[value] != _VALUE or wire[value + 1] != size - value - 2:
-        return None
-    if wire[value + 2] == _STRING and wire[value + 3] == size - value - 4 and wire.isascii():
-        return wire[2:value], wire[: value + 1] + wire[value + 3 :]
-    key = wire[2:value]
-    number = _varint(wire[value + 3 :]) if wire[value + 2] == _INTEGER and key.isascii() else None
-    if number is None:
-        return None
-    text = b'{"intValue":"%d"}' % number
-    if len(key) + len(text) + 4 >= _SHORT:
-        return None
-    return key, b"%b%b%c%b" % (wire[:value], b"\x12", len(text), text)
-
-
-def _varint(wire: bytes) -> int | None:
-    """The signed integer that is all of these bytes, as protobuf writes it; None when it is written otherwise."""
-    number, last = 0, len(wire) - 1
-    if not 0 <= last < 9:
-        return None
-    for place, byte in enumerate(wire):
-        if (byte > 0x7F) == (place == last):
-            return None
-        number |= (byte & 0x7F) << (7 * place)
-    return number
-
-
-class Entries:
-    """Attributes as the entries of a message's ``map<string, string>``, in wire form: a third of what setting them costs."""
-
-    def __init__(self, field: int) -> None:
-        self._field = field
-        self._short = [values.length_delimited(field, bytes(length))[: -length or None] for length in range(128)]
-        self._entries = _Remembered(self._entry)
-
-    def _entry(self, wire: bytes) -> tuple[bytes, bytes]:
-        short = _short_pair(wire)
-        if short is not None:
-            key, pair = short
-            return key, self._short[len(pair)] + pair
-        key, text = (part.encode() for part in _flat_attribute(wire))
-        return key, values.length_delimited(self._field, values.length_delimited(1, key) + values.length_delimited(2, text))
-
-    def of_all(self, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
-        """The entries of each row's KeyValues; see ``of``."""
-        lists = lists if isinstance(lists, WireLists) else WireLists.of(lists)
-        found = list(map(self._entries.__getitem__, lists.table))
-        if lists.repeat([key for key, _ in found]):
-            return list(map(self.of, lists))
-        return lists.concatenated([entry for _, entry in found])
-
-    def of(self, wires: Sequence[bytes]) -> bytes:
-        """The entries of these KeyValues; of duplicate keys the first counts."""
-        found = list(map(self._entries.__getitem__, wires))
-        entries = dict(found)
-        if len(entries) < len(found):
-            entries = {}
-            for key, entry in found:
-                entries.setdefault(key, entry)
-        return b"".join(entries.values())
 
 
 _POOL = ptars.HandlerPool([api.DESCRIPTOR])

@@ -8,8 +8,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
+from agent.query.entries import Entries
 from agent.query.flat import (
-    Entries,
     OwnFields,
     hex_span_ids,
     hex_trace_ids,

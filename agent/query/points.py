@@ -10,7 +10,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
-from agent.query.flat import Entries, flat_attributes, set_time, shared_wire
+from agent.query.entries import Entries
+from agent.query.flat import flat_attributes, set_time, shared_wire
 from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import PointKind
 from agent.scrub.scrubber import Scrubber
@@ -65,8 +66,13 @@ def _exemplar(wire: bytes) -> api.Exemplar:
 _ATTRIBUTES = Entries(api.DataPoint.ATTRIBUTES_FIELD_NUMBER)
 
 
-def flat_point(row: Row) -> bytes:
-    """The flat DataPoint of a scrubbed row, in wire form: its own fields, then what it shares with others, made once."""
+def flat_points(rows: Rows) -> list[bytes]:
+    """The flat DataPoints of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
+    shared = (shared_wire(origin, api.DataPoint) for origin in rows["origin"])
+    return list(map(b"".join, zip(map(_own, rows), _ATTRIBUTES.of_all(rows["attributes"]), shared, strict=True)))
+
+
+def _own(row: Row) -> bytes:
     point = api.DataPoint(
         **{name: row[name] for name in (*_METRIC, *_NUMBERS, "int_value", "double_value") if row[name] is not None},
         service_name=row["service_name"],
@@ -83,7 +89,8 @@ def flat_point(row: Row) -> bytes:
     )
     point.time.FromNanoseconds(row["time_ns"])
     set_time(point.start_time, row["start_time_ns"])
-    return b"".join((point.SerializeToString(), _ATTRIBUTES.of(row["attributes"]), shared_wire(row["origin"], api.DataPoint)))
+    wire: bytes = point.SerializeToString()
+    return wire
 
 
 _POINT_FIELDS: dict[PointKind, dict[str, str]] = {
@@ -154,7 +161,7 @@ POINTS = Shape(
         "negative": _of_buckets,
         "quantile_values": lambda _, wires: wires and [_numbers_only(ValueAtQuantile, wire) for wire in wires],
     },
-    flat=lambda rows: [flat_point(row) for row in rows],
+    flat=flat_points,
     otlp=otlp_points,
     shorten=lambda row, size: shortened(
         row,

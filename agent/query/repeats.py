@@ -15,10 +15,10 @@ def distinct(rows: Rows, key: str, shown: Iterable[Rows]) -> Rows:
     """
     keys = rows[key]
     counts = Counter(keys)
+    if not shown and len(counts) == len(keys):
+        return rows  # nearly every page
     content = _contents(rows)
     seen = _among(list(map(content, range(counts[keys[0]]))), shown) if shown else set()
-    if not seen and len(counts) == len(keys):
-        return rows  # nearly every page
     kept = []
     for place, cell in enumerate(keys):
         if counts[cell] > 1 or cell == keys[0]:
@@ -40,5 +40,5 @@ def _among(asked: Sequence[Hashable], shown: Iterable[Rows]) -> set[Hashable]:
 
 def _contents(rows: Rows) -> Callable[[int], Hashable]:
     """Everything that the row at a place says but its arrival."""
-    columns = [rows[name] for name in rows.names if name != "arrival"]
+    columns = [list(rows[name]) for name in rows.names if name != "arrival"]
     return lambda place: tuple(tuple(cell) if isinstance(cell := column[place], list) else cell for column in columns)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.scrub.scrubber import Scrubber
-from agent.wires import WireLists, joined_cells, picked_cells
+from agent.wires import joined_cells, picked_cells
 
 Row = dict[str, Any]
 
@@ -98,10 +98,6 @@ def of_attributes(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
     return scrubber.attributes(wires)
 
 
-def _attribute_lists(scrubber: Scrubber, lists: Sequence[list[bytes]]) -> Sequence[list[bytes]]:
-    return scrubber.attribute_lists(lists if isinstance(lists, WireLists) else WireLists.of(lists))
-
-
 def of_events(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
     """A column of Span.Events."""
     return [scrubber.event(wire) for wire in wires]
@@ -114,7 +110,7 @@ def of_links(scrubber: Scrubber, wires: list[bytes]) -> list[bytes]:
 
 _TOGETHER: dict[Callable[[Scrubber, Any], Any], Callable[[Scrubber, Any], Sequence[Any]]] = {
     of_text: Scrubber.texts,
-    of_attributes: _attribute_lists,
+    of_attributes: Scrubber.attribute_lists,
     of_events: Scrubber.event_lists,
     of_links: Scrubber.link_lists,
 }

@@ -189,7 +189,8 @@ def _attributes(
     one_of = {series: arrival for _, _, _, _, _, _, series, _, arrival, *_ in rows}
     while one_of:
         taken = reading.cold_within(room, source.segment, Signal.METRICS, list(one_of.values()), ["attributes"])
-        yield {series: scrubber.attributes(*taken.rows[arrival]) for series, arrival in one_of.items() if arrival in taken.rows}
+        lists = dict(zip(taken.arrivals, scrubber.attribute_lists(*taken.columns), strict=True))
+        yield {series: lists[arrival] for series, arrival in one_of.items() if arrival in lists}
         one_of = {series: arrival for series, arrival in one_of.items() if arrival in taken.left}
 
 

@@ -11,8 +11,9 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
+from agent.query.entries import Entries
 from agent.query.events import event_fields
-from agent.query.flat import Entries, OwnFields, hex_span_ids, hex_trace_ids, shared_wire, span_id_bytes, trace_id_bytes
+from agent.query.flat import OwnFields, hex_span_ids, hex_trace_ids, shared_wire, span_id_bytes, trace_id_bytes
 from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_events, of_links, of_text, shortened
 
 _UNSET = api.STATUS_CODE_UNSET

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from agent.scrub import messages
@@ -18,6 +20,7 @@ from agent.scrub.text import Hits, ValueRules
 from agent.scrub.tree import MASKS, Tree
 from agent.scrub.wire import SEPARATOR, irregular, is_key_head, string_start
 from agent.values import key_value
+from agent.wires import bytes_of, ends_of
 
 MEMO_ENTRIES = 16384
 MEMO_BYTES = 512
@@ -52,6 +55,14 @@ _UNUSUAL = _Head(Action.MASK)
 """Of a key field that needs the full walk."""
 
 
+def separated(wires: pa.BinaryArray) -> tuple[bytes, list[int]]:
+    """All of them with a separator behind each, and where those separators end."""
+    ends = ends_of(wires)
+    of_all = pa.ListArray.from_arrays(pa.array([0, len(wires)], pa.int32()), wires)
+    joined: bytes = pc.binary_join(of_all, pa.scalar(SEPARATOR, pa.binary()))[0].as_py() + SEPARATOR
+    return joined, (ends[1:] - ends[0] + np.arange(1, len(ends))).tolist()
+
+
 def suspects(joined: bytes, ends: Sequence[int], hints: Iterable[Search]) -> Iterator[int]:
     """The places of attributes that hold a hint, by one hint after the other.
 
@@ -83,31 +94,26 @@ class AttributeRules:
         self._heads: dict[bytes, _Head] = {}
 
     def changed(
-        self, wires: Sequence[bytes], hits: Hits, counts: Callable[[], Sequence[int]] | None = None
+        self, wires: pa.BinaryArray, hits: Hits, counts: Callable[[], Sequence[int]] | None = None
     ) -> dict[int, bytes | None]:
-        """What leaves instead of the attributes that change, by place; None for those dropped. ``hits`` gets each as often.
+        """What leaves instead of the attributes that change, by place; None for those dropped.
 
-        With ``counts`` no two attributes are alike.
+        ``hits`` gets those of each as often as ``counts`` says.
         """
-        distinct = wires if counts is not None else list(dict.fromkeys(wires))
-        changing = {wire: answer for wire in self._looked_at(distinct) if (answer := self._answer(wire)) is not CLEAN}
-        if not changing:
-            return {}
-        found: dict[int, bytes | None] = {}
-        often = None if counts is None else counts()
-        for place, change in enumerate(map(changing.get, wires)):
-            if change is not None:
-                found[place] = change.wire
-                hits.extend(change.hits * (1 if often is None else often[place]))
-        return found
+        looked_at = self._looked_at(wires)
+        answers = zip(looked_at, map(self._answer, bytes_of(wires.take(pa.array(looked_at, pa.int64())))), strict=True)
+        changing = {place: answer for place, answer in answers if answer is not CLEAN}
+        often = counts() if counts is not None and changing else None
+        for place, answer in changing.items():
+            hits.extend(answer.hits * (1 if often is None else often[place]))
+        return {place: answer.wire for place, answer in changing.items()}
 
-    def _looked_at(self, wires: Sequence[bytes]) -> Iterable[bytes]:
-        """Those that may change."""
-        if self.all_suspect or not wires:
-            return wires
-        joined = SEPARATOR.join((*wires, b""))
-        ends = list(accumulate(map((1).__add__, map(len, wires))))
-        return [wires[place] for place in {*suspects(joined, ends, self._values.hints), *irregular(joined, ends)}]
+    def _looked_at(self, wires: pa.BinaryArray) -> Sequence[int]:
+        """The places of those that may change."""
+        if self.all_suspect or not len(wires):
+            return range(len(wires))
+        joined, ends = separated(wires)
+        return sorted({*suspects(joined, ends, self._values.hints), *irregular(joined, ends)})
 
     def _answer(self, wire: bytes) -> _Answer:
         at = wire[1] + 2 if len(wire) > 1 else 0

@@ -53,10 +53,10 @@ def _bodies(scrubber: Scrubber, texts: pa.Array, messages: pa.Array) -> dict[str
 def _attributes(scrubber: Scrubber, column: pa.Array) -> pa.Array:
     """A list of KeyValues in every row; each different one is looked at once: of twelve a span, two are new to a batch."""
     encoded = column.flatten().dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
-    changed = scrubber.changed(distinct, lambda: pc.value_counts(encoded.indices).field("counts").to_pylist())
+    changed = scrubber.changed(encoded.dictionary, lambda: pc.value_counts(encoded.indices).field("counts").to_pylist())
     if not changed:
         return column
+    distinct = encoded.dictionary.to_pylist()
     for place, left in changed.items():
         distinct[place] = left
     values = pa.array(distinct, pa.binary()).take(encoded.indices)
@@ -96,10 +96,11 @@ def _messages(scrub: Callable[[Scrubber, bytes], bytes]) -> Callable[[Scrubber, 
 
 def _events(scrubber: Scrubber, column: pa.Array) -> pa.Array:
     """Span.Events: few of them change, and all together tell which may."""
-    wires = column.flatten().to_pylist()
-    changed = scrubber.changed_events(wires)
+    flat = column.flatten()
+    changed = scrubber.changed_events(flat)
     if not changed:
         return column
+    wires = flat.to_pylist()
     values = pa.array([changed.get(place, wire) for place, wire in enumerate(wires)], pa.binary())
     return pa.ListArray.from_arrays(_offsets(column), values, type=column.type)
 

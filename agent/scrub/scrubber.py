@@ -6,9 +6,10 @@ Law: scrubbing what is scrubbed changes nothing, and whatever the rules changed 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice
+from itertools import accumulate
 from typing import TypeVar
 
+import pyarrow as pa
 import re2
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -17,7 +18,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from agent.scrub import messages
-from agent.scrub.attributes import AttributeRules, suspects
+from agent.scrub.attributes import AttributeRules, separated, suspects
 from agent.scrub.keys import NO_VERDICT, KeyRules
 from agent.scrub.messages import Leaves
 from agent.scrub.own import OwnPattern, hints_of
@@ -28,7 +29,7 @@ from agent.scrub.text import Hits, ValueRules
 from agent.scrub.tree import Tree, pseudonym
 from agent.scrub.wire import SEPARATOR
 from agent.values import UNREADABLE, key_value
-from agent.wires import WireLists
+from agent.wires import WireLists, bytes_of, wire_lists
 
 TEXTS = 32768
 TEXT_CHARACTERS = 512
@@ -85,25 +86,26 @@ class Scrubber:
 
     def attributes(self, wires: list[bytes]) -> list[bytes]:
         """Attributes without those dropped; the identical list when nothing changes."""
-        changed = self.changed(wires)
+        changed = self.changed(pa.array(wires, pa.binary()))
         if not changed:
             return wires
         left = [changed.get(place, wire) for place, wire in enumerate(wires)]
         return [wire for wire in left if wire is not None]
 
-    def attribute_lists(self, lists: WireLists) -> WireLists:
+    def attribute_lists(self, cells: Sequence[Sequence[bytes]]) -> WireLists:
         """Many rows' attributes at once, which costs an eighth of one row after the other; see ``attributes``."""
+        lists = wire_lists(cells)
         changed = self.changed(lists.table, lambda: lists.counts().tolist())
         return lists.changed(changed) if changed else lists
 
-    def changed(self, wires: Sequence[bytes], counts: Callable[[], Sequence[int]] | None = None) -> dict[int, bytes | None]:
+    def changed(self, wires: pa.BinaryArray, counts: Callable[[], Sequence[int]] | None = None) -> dict[int, bytes | None]:
         """Which of these attributes do not leave as they are, by place: what leaves instead, None for those dropped.
 
         ``counts`` tells how often each stands somewhere, which is how often its hits count.
         """
         if self._off:
-            unreadable = (place for place, wire in enumerate(wires) if not _is_readable(wire))
-            return {place: key_value(wires[place]).SerializeToString() for place in unreadable}
+            unreadable = ((place, wire) for place, wire in enumerate(bytes_of(wires)) if not _is_readable(wire))
+            return {place: key_value(wire).SerializeToString() for place, wire in unreadable}
         hits: Hits = []
         changed = self._attributes.changed(wires, hits, counts)
         if hits:
@@ -135,7 +137,7 @@ class Scrubber:
 
     def keeps_attribute(self, wire: bytes) -> bool:
         """Whether ``attribute`` leaves this as it is; counts nothing."""
-        return not self._attributes.changed([wire], []) if not self._off else _is_readable(wire)
+        return not self._attributes.changed(pa.array([wire], pa.binary()), []) if not self._off else _is_readable(wire)
 
     def keeps_body(self, value: str) -> bool:
         """Whether ``body`` leaves this as it is; counts nothing."""
@@ -202,34 +204,32 @@ class Scrubber:
         cleaned = message.SerializeToString()
         return wire if cleaned == wire else cleaned
 
-    def event_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
+    def event_lists(self, cells: Sequence[Sequence[bytes]]) -> WireLists:
         """The events of many rows; see ``event``."""
-        wires = list(chain.from_iterable(lists))
-        changed = self.changed_events(wires)
-        if not changed:
-            return lists
-        left = iter([changed.get(place, wire) for place, wire in enumerate(wires)])
-        return [list(islice(left, len(row))) for row in lists]
+        lists = wire_lists(cells)
+        changed = self.changed_events(lists.table)
+        return lists.changed(changed) if changed else lists
 
-    def changed_events(self, wires: Sequence[bytes]) -> dict[int, bytes]:
+    def changed_events(self, wires: pa.BinaryArray) -> dict[int, bytes | None]:
         """Which of these events do not leave as they are, by place, and what leaves instead."""
-        looked_at = [(place, self.event(wires[place])) for place in self._suspect_events(wires)]
-        return {place: left for place, left in looked_at if left is not wires[place]}
+        events = bytes_of(wires)
+        looked_at = [(place, self.event(events[place])) for place in self._suspect_events(wires, events)]
+        return {place: left for place, left in looked_at if left is not events[place]}
 
-    def _suspect_events(self, wires: Sequence[bytes]) -> Iterable[int]:
+    def _suspect_events(self, wires: pa.BinaryArray, events: Sequence[bytes]) -> Iterable[int]:
         """The places of those that may change."""
-        if self._off or self._attributes.all_suspect or not wires:
-            return range(len(wires))
-        ends = list(accumulate(len(wire) + 1 for wire in wires))
-        found = set(suspects(SEPARATOR.join((*wires, b"")), ends, self._hints))
-        others = [wire for place, wire in enumerate(wires) if place not in found]
-        return found if messages.are_known(others, Span, _EVENTS) else range(len(wires))
+        if self._off or self._attributes.all_suspect or not events:
+            return range(len(events))
+        found = set(suspects(*separated(wires), self._hints))
+        others = [wire for place, wire in enumerate(events) if place not in found]
+        return found if messages.are_known(others, Span, _EVENTS) else range(len(events))
 
-    def link_lists(self, lists: list[list[bytes]]) -> list[list[bytes]]:
+    def link_lists(self, cells: Sequence[Sequence[bytes]]) -> WireLists:
         """The links of many rows; see ``link``."""
-        if not any(lists):
-            return lists
-        return [[self.link(wire) for wire in row] for row in lists]
+        lists = wire_lists(cells)
+        links = [(place, wire, self.link(wire)) for place, wire in enumerate(bytes_of(lists.table))]
+        changed = {place: left for place, wire, left in links if left is not wire}
+        return lists.changed(changed) if changed else lists
 
     def event(self, wire: bytes) -> bytes:
         """A Span.Event: its name and attributes."""

@@ -72,7 +72,7 @@ class Piece(Protocol):
         """A cold column."""
 
     def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
-        """A cold column's values at these indices; attributes are ``WireLists``."""
+        """A cold column's values at these indices; lists of messages, none of which is null, are ``WireLists``."""
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """The indices of the rows in whose attributes this very KeyValue stands, ascending, perhaps repeated."""
@@ -97,8 +97,10 @@ class Loose:
 
     def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
         """See ``Piece``."""
-        found: list[Any] = self.rows.column(name).take(pa.array(indices, pa.int64())).to_pylist()
-        return WireLists.of(found) if name in schema.ATTRIBUTES else found
+        found = self.rows.column(name).take(pa.array(indices, pa.int64()))
+        are_wires = pa.types.is_list(found.type) and pa.types.is_binary(found.type.value_type) and not found.null_count
+        values: Sequence[Any] = WireLists.of_array(found) if are_wires else found.to_pylist()
+        return values
 
     def having(self, name: str, wire: bytes) -> Numbers:
         """See ``Piece``."""

@@ -50,6 +50,13 @@ class Buffers:
         raw = self.raw(at)
         return [raw[low:high] for low, high in zip(lows, highs, strict=True)]
 
+    def chosen(self, at: int, ends: Numbers, numbers: Numbers) -> pa.BinaryArray:
+        """Of one buffer's bytes, which end at ``ends``, those of these numbers; see ``parts``."""
+        if len(numbers) < _FEW:
+            return pa.array(self.parts(at, ends[numbers].tolist(), ends[numbers + 1].tolist()), pa.binary())
+        whole = [None, pa.py_buffer(ends), pa.py_buffer(self.raw(at))]
+        return pa.BinaryArray.from_buffers(pa.binary(), len(ends) - 1, whole).take(pa.array(numbers))
+
     def numbers(self, at: int, count: int, kind: Any = None) -> Numbers:  # noqa: ANN401 what numpy takes for a dtype
         """``count`` numbers, as ``kind`` or as narrow as they were written."""
         values = self._written(at, kind)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from agent.store.buffers import Buffers, offsets
 from agent.store.pack import Numbers, is_text
 from agent.store.sieve import may_hold
-from agent.wires import WireLists
+from agent.wires import WireLists, elements_of
 
 _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
 
@@ -24,7 +24,7 @@ def unpack(buffers: Buffers, at: int, kind: pa.DataType, rows: int, *, attribute
     if attributes:
         lists = Attributes(buffers, at, rows).rows(range(rows))
         return pa.ListArray.from_arrays(
-            pa.array(lists.ends, pa.int32()), pa.array(lists.table, pa.binary()).take(pa.array(lists.places)), type=_KEY_VALUES
+            pa.array(lists.ends, pa.int32()), lists.table.take(pa.array(lists.places)), type=_KEY_VALUES
         )
     null = None if buffers.is_empty(at) else buffers.numbers(at, rows).astype(bool)
     if null is not None and null.all():
@@ -93,9 +93,7 @@ class Attributes:
     def rows(self, indices: Sequence[int]) -> WireLists:
         """The KeyValues of these rows, in wire form."""
         rows = np.asarray(indices, np.intp)
-        lows = self._ends[rows].astype(np.intp)
-        ends = offsets(self._ends[rows + 1] - lows).astype(np.intp)
-        wanted = np.repeat(lows - ends[:-1], np.diff(ends)) + np.arange(ends[-1])
+        wanted, ends = elements_of(self._ends, rows)
         codes = self._codes[wanted]
         has = np.zeros(int(codes.max(initial=0)) + 1, bool)
         has[codes] = True
@@ -103,18 +101,15 @@ class Attributes:
         called = np.flatnonzero(codes == 0)
         places = (np.cumsum(has) - 1 - has[0])[codes]
         places[called] = len(common) + np.arange(len(called))
-        return WireLists([*self._common_wires(common), *self._rare_wires(wanted[called])], places, ends)
+        return WireLists(pa.concat_arrays([self._common_wires(common), self._rare_wires(wanted[called])]), places, ends)
 
-    def _common_wires(self, codes: Numbers) -> list[bytes]:
+    def _common_wires(self, codes: Numbers) -> pa.BinaryArray:
         """The common ones of these codes."""
-        raw = self._buffers.raw(self._common + 1)
-        lows, highs = self._common_ends[codes - 1], self._common_ends[codes]
-        return [raw[low:high] for low, high in zip(lows.tolist(), highs.tolist(), strict=True)]
+        return self._buffers.chosen(self._common + 1, self._common_ends, codes - 1)
 
-    def _rare_wires(self, calls: Numbers) -> list[bytes]:
+    def _rare_wires(self, calls: Numbers) -> pa.BinaryArray:
         """The rare ones that are called for at these places among the codes."""
-        numbers = np.searchsorted(self._calls, calls)
-        return self._buffers.parts(self._rare + 1, self._rare_ends[numbers].tolist(), self._rare_ends[numbers + 1].tolist())
+        return self._buffers.chosen(self._rare + 1, self._rare_ends, np.searchsorted(self._calls, calls))
 
 
 def _position(raw: bytes, ends: Numbers, wire: bytes) -> int | None:
@@ -128,7 +123,7 @@ def _position(raw: bytes, ends: Numbers, wire: bytes) -> int | None:
     return None
 
 
-def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Sequence[int]) -> list[Any]:
+def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Sequence[int]) -> Sequence[Any]:
     """The values of the column whose buffers begin at ``at`` in these of its rows; for few rows far cheaper than ``unpack``."""
     places = np.asarray(indices, np.intp)
     values = _picked(buffers, at + 1, kind, rows, places)
@@ -137,18 +132,10 @@ def pick(buffers: Buffers, at: int, kind: pa.DataType, rows: int, indices: Seque
     return [None if null else value for null, value in zip(buffers.picked(at, places), values, strict=True)]
 
 
-def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Numbers) -> list[Any]:
+def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Numbers) -> Sequence[Any]:
     """The values at these places among ``rows``, null or not."""
     if pa.types.is_list(kind):
-        if buffers.is_empty(at):
-            return [[] for _ in range(len(places))]
-        ends = offsets(buffers.numbers(at, rows))
-        lows, highs = ends[places].tolist(), ends[places + 1].tolist()
-        of_all = [np.arange(low, high) for low, high in zip(lows, highs, strict=True) if low < high]
-        elements = (
-            iter(_picked(buffers, at + 1, kind.value_type, int(ends[-1]), np.concatenate(of_all))) if of_all else iter(())
-        )
-        return [list(itertools.islice(elements, high - low)) for low, high in zip(lows, highs, strict=True)]
+        return _picked_lists(buffers, at, kind.value_type, rows, places)
     if is_text(kind):
         if buffers.is_empty(at):
             return ["" if pa.types.is_string(kind) else b""] * len(places)
@@ -158,3 +145,16 @@ def _picked(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Num
     if pa.types.is_boolean(kind):
         return list(map(bool, buffers.picked(at, places)))
     return buffers.picked(at, places, kind.to_pandas_dtype())
+
+
+def _picked_lists(buffers: Buffers, at: int, kind: pa.DataType, rows: int, places: Numbers) -> Sequence[Any]:
+    """The lists of this type's values at these places among ``rows``; those of messages are ``WireLists``."""
+    ends = offsets(buffers.numbers(at, rows))
+    elements, of_lists = elements_of(ends, places)
+    if not pa.types.is_binary(kind):
+        values = _picked(buffers, at + 1, kind, int(ends[-1]), elements) if len(elements) else ()
+        return [list(values[low:high]) for low, high in pairwise(of_lists.tolist())]
+    if not len(elements):
+        return WireLists(pa.array([], pa.binary()), elements, of_lists)
+    of_wires = offsets(buffers.numbers(at + 1, int(ends[-1])))
+    return WireLists(buffers.chosen(at + 2, of_wires, elements), np.arange(len(elements)), of_lists)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from agent import schema
 from agent.batch import Signal
-from agent.wires import WireLists
+from agent.wires import WireLists, ends_of
 
 ELEMENT_BYTES = 48
 """Of a list's element besides its content: a bytes object's 33, rounded up, and its place in the list."""
@@ -53,7 +53,7 @@ def _of_lists(values: Sequence[Any]) -> int:
 
 def _of_wires(values: Sequence[Any]) -> int:
     if isinstance(values, WireLists):
-        sizes = np.fromiter(map(len, values.table), np.intp, len(values.table))
+        sizes = np.diff(ends_of(values.table))
         return ELEMENT_BYTES * len(values.places) + int(sizes[values.places].sum())
     return _of_lists(values) + sum(map(len, itertools.chain.from_iterable(filter(None, values))))
 

@@ -1,5 +1,6 @@
 """A secret planted in any place of any message does not leave; nor does what the schema does not know."""
 
+import pyarrow as pa
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, EntityRef, InstrumentationScope
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar
@@ -77,15 +78,14 @@ def test_an_attribute_that_a_message_drops_is_gone():
     assert [wire("a", 1)] == [x.SerializeToString() for x in Span.Event.FromString(scrubber.event(event)).attributes]
 
 
-def test_events_together_leave_as_each_does_and_the_clean_ones_are_the_same_objects():
+def test_events_together_leave_as_each_does():
     scrubber = Scrubber(ScrubSettings(), b"k")
     clean = Span.Event(name="retry", attributes=[pair("attempt", 1)]).SerializeToString()
     unknown = clean + b"\xfa\x07\x03abc"
     dirty = PLANTED["event"].SerializeToString()
     lists = [[clean, dirty], [], [dirty, clean], [clean]]
     left = scrubber.event_lists(lists)
-    assert [[scrubber.event(wire) for wire in row] for row in lists] == left
-    assert left[0][0] is clean
+    assert [[scrubber.event(wire) for wire in row] for row in lists] == list(left)
     assert SECRET.encode() not in b"".join(left[0])
-    assert scrubber.changed_events([clean, clean]) == {}
-    assert scrubber.changed_events([clean, unknown, b"\xff"]) == {1: clean, 2: scrubber.event(b"\xff")}
+    assert scrubber.changed_events(pa.array([clean, clean])) == {}
+    assert scrubber.changed_events(pa.array([clean, unknown, b"\xff"])) == {1: clean, 2: scrubber.event(b"\xff")}

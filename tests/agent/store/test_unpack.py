@@ -43,7 +43,7 @@ def test_a_column_of_any_field_comes_back_whole_and_row_by_row(key, data):
     assert whole.type == column.type
     assert exactly(whole.to_pylist()) == exactly(column.to_pylist())
     indices = data.draw(st.lists(st.integers(0, len(column) - 1), max_size=6)) if len(column) else []
-    assert exactly(pick(packed, 1, column.type, len(column), indices)) == exactly([column[n].as_py() for n in indices])
+    assert exactly(list(pick(packed, 1, column.type, len(column), indices))) == exactly([column[n].as_py() for n in indices])
 
 
 def test_every_bit_of_a_float_comes_back():
