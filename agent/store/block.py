@@ -34,6 +34,8 @@ BLOCK_ROWS = 2048
 HEAD = struct.Struct("<4sQIIQqqBxxx")  # mark, XXH3 of what follows it, body bytes, rows, first arrival, times, signal
 _MARK = b"CBK1"
 _HASHED_FROM = 12
+_OF_UNPACKED = 2
+"""Bytes for each of a block's buffers: they stay beside what is made of them."""
 SEARCHED = "body_text"
 """The cold column that text search reads, of the signals that have it."""
 
@@ -175,6 +177,11 @@ class Block:
         self.stored = stored
         self._buffers = Buffers(memoryview(stored)[HEAD.size :])
         self._of_attributes: dict[str, Attributes] = {}
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """What it takes in memory with all of it unpacked, about."""
+        return len(self.stored) + _OF_UNPACKED * self._buffers.raw_bytes
 
     def column(self, name: str) -> pa.Array:
         """See ``Piece``."""

@@ -30,13 +30,18 @@ class Buffers:
         for _, _, _, stored in self._entries:
             self._starts.append(self._starts[-1] + stored)
 
+    @property
+    def raw_bytes(self) -> int:
+        """What all of them take when they are unpacked."""
+        return sum(size for _, _, size, _ in self._entries)
+
     def raw(self, at: int) -> bytes:
         """One buffer's bytes; unpacked once."""
         if at not in self._raw:
             codec, _, size, _ = self._entries[at]
             if codec == FRAMED:
                 self._raw[at] = self._framed(at).part(0, size)
-                del self._frames[at]
+                self._frames.pop(at, None)  # another thread may have done so
             elif codec == PLAIN:
                 self._raw[at] = bytes(self._stored(at))
             else:

@@ -127,7 +127,7 @@ class Reading:
     def _shelf(self, segment: str, signal: Signal) -> Shelf:
         view = self._views[segment, signal]
         if (segment, signal) not in self._shelves:
-            self._shelves[segment, signal] = Shelf(view, self._check)
+            self._shelves[segment, signal] = Shelf(view, self._check, self._remembered.blocks)
         return self._shelves[segment, signal]
 
     def _check(self) -> None:

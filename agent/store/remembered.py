@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cachetools import LRUCache
+
+from agent.store.block import Block, Extent
 
 REMEMBERED = 1024
 """Counts and sums of sealed segments: of an hour's twelve for eighty questions."""
@@ -18,6 +22,9 @@ ORIGINS_BYTES = 4 << 20
 LARGEST_ORIGIN = 16 << 10
 """Bytes of one that is remembered."""
 
+BLOCKS_BYTES = 16 << 20
+"""Of blocks: what is asked for lies mostly in the newest ten, and one is read by every page of each service in it."""
+
 Selected = list[tuple[Any, ...]]
 OriginRow = Mapping[str, object]
 
@@ -27,11 +34,30 @@ def origin_bytes(origin: OriginRow) -> int:
     return sum(map(sys.getsizeof, origin.values()))
 
 
+class Blocks:
+    """The blocks that were read last, with what has been unpacked of them, by segment and extent; for any thread."""
+
+    def __init__(self) -> None:
+        self._blocks: LRUCache[tuple[str, Extent], Block] = LRUCache(BLOCKS_BYTES, lambda block: block.unpacked_bytes)
+        self._lock = threading.Lock()
+
+    def get(self, segment: str, extent: Extent) -> Block | None:
+        """The block of these rows, which no write changes."""
+        with self._lock:
+            return self._blocks.get((segment, extent))
+
+    def put(self, segment: str, block: Block) -> None:
+        """Keep it, unless it is too large."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._blocks[segment, block.extent] = block
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Read and written by whoever holds the store's lock."""
+    """``counts`` and ``origins`` are read and written by whoever holds the store's lock."""
 
     counts: LRUCache[tuple[str, tuple[object, ...]], Selected] = field(default_factory=lambda: LRUCache(REMEMBERED))
     """Of sealed segments, by statement."""
     origins: LRUCache[tuple[str, int], OriginRow] = field(default_factory=lambda: LRUCache(ORIGINS_BYTES, origin_bytes))
     """By segment and hash; reading one from a file takes DuckDB a millisecond."""
+    blocks: Blocks = field(default_factory=Blocks)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from agent.store.block import SEARCHED, Block, BlockDamaged, Piece
+from agent.store.block import SEARCHED, Block, BlockDamaged, Loose, Piece
 from agent.store.cold import Place, read_block, read_filter
 from agent.store.grams import Sought
 from agent.store.pack import Numbers
+from agent.store.remembered import Blocks
 from agent.store.statement import Wanted
 from agent.store.store import View
 from agent.store.weight import weight
@@ -38,18 +39,20 @@ class Taken:
 class Shelf:
     """The pieces of a view; ``check`` is called before each and raises when the query must stop.
 
-    A piece that does not answer costs its own rows: ``damaged`` is set, the others are read.
+    A piece that does not answer costs its own rows: ``damaged`` is set, the others are read. ``blocks`` keeps those of which
+    rows were taken: the next page, or another service's, has rows of the same.
     """
 
-    def __init__(self, view: View, check: Callable[[], None]) -> None:
+    def __init__(self, view: View, check: Callable[[], None], blocks: Blocks | None = None) -> None:
         self._view = view
+        self._blocks = blocks or Blocks()
         self._check = check
         self._fd = -1
         self._broken: set[int] = set()
         self.damaged = False
         cold = view.part.cold
         loose = () if cold.loose is None else (cold.loose,)
-        self._pieces: tuple[Place | Piece, ...] = (*cold.written, *cold.waiting, *loose)
+        self._pieces: tuple[Place | Block | Loose, ...] = (*cold.written, *cold.waiting, *loose)
         self._ends = [piece.extent.end for piece in self._pieces]
 
     def close(self) -> None:
@@ -81,6 +84,8 @@ class Shelf:
             piece = self._read(number)
             if piece is None:
                 continue
+            if isinstance(piece, Block):
+                self._blocks.put(self._view.segment.name, piece)
             first = piece.extent.first
             indices = [arrival - first for arrival in wanted]
             read = [piece.values(name, indices) for name in names]
@@ -142,8 +147,13 @@ class Shelf:
         if number in self._broken:
             return None
         piece = self._pieces[number]
+        if isinstance(piece, Loose):
+            return piece
+        known = self._blocks.get(self._view.segment.name, piece.extent)
+        if known is not None:
+            return known
         if not isinstance(piece, Place):
-            return Block(piece.stored) if isinstance(piece, Block) else piece  # one that waits keeps nothing unpacked
+            return Block(piece.stored)  # one that waits keeps nothing unpacked
         try:
             return read_block(self._opened(), piece)
         except (OSError, BlockDamaged):
