@@ -180,13 +180,18 @@ def wire_forms(key: str, text: str) -> list[bytes]:
 
 def length_delimited(field: int, content: bytes) -> bytes:
     """A field of a message in wire form: bytes, a string or a message (protobuf encoding, wire type 2)."""
-    if field < 16 and len(content) < 128:
-        return bytes((field << 3 | 2, len(content))) + content
+    return delimiter(field, len(content)) + content
+
+
+def delimiter(field: int, size: int) -> bytes:
+    """What stands before the content of such a field."""
+    if field < 16 and size < 128:
+        return bytes((field << 3 | 2, size))
     head = bytearray()
-    for number in (field << 3 | 2, len(content)):
+    for number in (field << 3 | 2, size):
         left = number
         while left > 0x7F:
             head.append(left & 0x7F | 0x80)
             left >>= 7
         head.append(left)
-    return bytes(head) + content
+    return bytes(head)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from agent.values import delimiter
 
 Numbers = npt.NDArray[Any]
+
+_EMPTY = pa.py_buffer(b"")
+_NOTHING = pa.scalar(b"", pa.binary())
+_HEADS = 4096
+"""Lengths of messages whose heads are remembered."""
 
 _DENSE = 8
 """Cells of a table of lists by names, for each element, up to which it is made: of a page of spans it has two."""
@@ -118,13 +127,13 @@ class WireLists(Sequence[list[bytes]]):
         kept_before = np.concatenate([np.zeros(1, np.intp), np.cumsum(stays)])
         return WireLists(self.table, self.places[stays], kept_before[self.ends])
 
-    def concatenated(self, shown: pa.BinaryArray, at: Numbers) -> list[bytes]:
+    def concatenated(self, shown: pa.BinaryArray, at: Numbers | None = None) -> pa.BinaryArray:
         """Of each list what stands for its elements, one behind the other.
 
-        ``at`` says for each of the table where in ``shown`` that is.
+        ``at`` says for each of the table where in ``shown`` that is, if not in the same place.
         """
-        whole, ends = laid_out(shown.take(pa.array(at[self.places])))
-        return [whole[low:high] for low, high in pairwise(ends[self.ends].tolist())]
+        elements = shown.take(pa.array(self.places if at is None else at[self.places]))
+        return of_buffer(elements.buffers()[2], ends_of(elements)[self.ends])
 
 
 def _ends(lengths: Numbers) -> Numbers:
@@ -162,9 +171,27 @@ def bytes_of(array: pa.BinaryArray) -> list[bytes]:
 
 def side_by_side(data: Numbers | bytes, sizes: Numbers) -> pa.BinaryArray:
     """The values of these sizes that lie side by side in ``data``."""
-    ends = np.zeros(len(sizes) + 1, np.int32)
-    np.cumsum(sizes, out=ends[1:])
-    return pa.BinaryArray.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    return of_buffer(pa.py_buffer(data), _ends(sizes))
+
+
+def of_buffer(data: pa.Buffer | None, ends: Numbers) -> pa.BinaryArray:
+    """The values in a buffer, of which each begins at one of ``ends`` and ends at the next."""
+    bounds = pa.py_buffer(ends.astype(np.int32, copy=False))
+    return pa.BinaryArray.from_buffers(pa.binary(), len(ends) - 1, [None, bounds, data or _EMPTY])
+
+
+def end_to_end(*parts: pa.BinaryArray) -> pa.BinaryArray:
+    """The values of each place, one behind the other."""
+    return pc.binary_join_element_wise(*parts, _NOTHING)
+
+
+def as_fields(number: int, messages: pa.BinaryArray) -> pa.BinaryArray:
+    """Each message as the field of this number of another message, in wire form (protobuf encoding, wire type 2)."""
+    heads = [_head(number, size) for size in np.diff(ends_of(messages)).tolist()]
+    return end_to_end(pa.array(heads, pa.binary()), messages)
+
+
+_head = lru_cache(_HEADS)(delimiter)
 
 
 def wire_lists(cells: Sequence[Sequence[bytes]]) -> WireLists:

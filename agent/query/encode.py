@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent import values
+import numpy as np
+import pyarrow as pa
+
 from agent.query import sql
 from agent.query.page import PageToken, Position
 from agent.query.plan import Plan
 from agent.query.rows import Rows, Shape
 from agent.query.search import Found
+from agent.wires import as_fields, ends_of, laid_out
 
 ENVELOPE_BYTES = 4096
 """Room for everything in a response but its rows: token, total, warnings."""
@@ -20,6 +23,7 @@ FRAMING_BYTES = 16
 """A field's tag and length, and what packing a row into its scope adds."""
 
 _MAX_TOTAL = 2**31 - 1
+_NO_MESSAGES = pa.array([], pa.binary())
 
 
 class Response(Protocol):
@@ -40,7 +44,7 @@ class Response(Protocol):
 class Page:
     """What of a search goes into one response: flat messages, or OTLP bytes."""
 
-    messages: list[bytes]
+    messages: pa.BinaryArray
     otlp: bytes
     last: Position | None
     has_more: bool
@@ -54,9 +58,10 @@ def cut(plan: Plan, shape: Shape, found: Found, max_bytes: int) -> Page:
     if plan.otlp:
         otlp = shape.otlp(found.rows)  # nearly always all of it fits: then no row is measured by itself
         if len(otlp) <= room:
-            return Page([], otlp, _last(plan, found, found.rows), found.has_more, warnings)
-    messages = [] if plan.otlp else shape.flat(found.rows)
-    rows = found.rows.first(_fitting(room, _otlp_sizes(shape, found.rows) if plan.otlp else map(len, messages)))
+            return Page(_NO_MESSAGES, otlp, _last(plan, found, found.rows), found.has_more, warnings)
+    messages = _NO_MESSAGES if plan.otlp else shape.flat(found.rows)
+    sizes = _otlp_sizes(shape, found.rows) if plan.otlp else iter(np.diff(ends_of(messages)).tolist())
+    rows = found.rows.first(_fitting(room, sizes))
     if found.rows and not rows:
         rows, messages = _shortened(plan, shape, found.rows, room)
         warnings.append("a row was larger than a reply may be and was shortened; what went is counted as dropped")
@@ -88,15 +93,15 @@ def _otlp_sizes(shape: Shape, rows: Rows) -> Iterator[int]:
     return (len(shape.otlp(rows.picked([place]))) for place in range(len(rows)))
 
 
-def _shortened(plan: Plan, shape: Shape, rows: Rows, room: int) -> tuple[Rows, list[bytes]]:
+def _shortened(plan: Plan, shape: Shape, rows: Rows, room: int) -> tuple[Rows, pa.BinaryArray]:
     """The first row cut until it fits: flat text can be eleven times as long as its wire bytes."""
     target = room
     row = next(iter(rows))
     while True:
         target //= 2
         shown = Rows.of([shape.shorten(row, target)], rows.names)
-        messages = [] if plan.otlp else shape.flat(shown)
-        size = FRAMING_BYTES + (len(shape.otlp(shown)) if plan.otlp else len(messages[0]))
+        messages = _NO_MESSAGES if plan.otlp else shape.flat(shown)
+        size = FRAMING_BYTES + (len(shape.otlp(shown)) if plan.otlp else int(ends_of(messages)[-1]))
         if size <= room or not target:
             return shown, messages
 
@@ -115,5 +120,5 @@ def reply(response: Response, plan: Plan, found: Found, page: Page) -> bytes:
     if page.has_more and page.last is not None:
         token = PageToken(plan.fingerprint, plan.window, page.last, (response.total_count, response.total_is_exact))
         response.next_page_token = token.encode()
-    rows = [values.length_delimited(ROWS_FIELD, message) for message in page.messages]
-    return b"".join((*rows, response.SerializeToString()))
+    rows, _ = laid_out(as_fields(ROWS_FIELD, page.messages))
+    return rows + response.SerializeToString()

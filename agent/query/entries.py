@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from agent import values
 from agent.query.flat import Remembered, flat_attribute
-from agent.wires import Numbers, bytes_of, laid_out, side_by_side, wire_lists
+from agent.wires import Numbers, bytes_of, end_to_end, laid_out, side_by_side, wire_lists
 
 _KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18  # tags: of a KeyValue's fields, of an AnyValue's
 _LEAST_VALUE = 4
@@ -29,12 +29,11 @@ _FEW = 128
 """Attributes that are written one by one: by columns they take a millisecond too, nearly all of it in calls."""
 
 _BEFORE, _BEHIND = (pa.scalar(text, pa.binary()) for text in (b'{"intValue":"', b'"}'))
-_NOTHING = pa.scalar(b"", pa.binary())
 _LONGEST_JSON = 2 + 15 + 19
 """Bytes of the longest such integer's text field."""
 
-_Shown = tuple[Numbers, pa.BinaryArray, Numbers]
-"""For a table: numbers that are equal where keys are, all entries, and which of them stands for each of the table."""
+_Shown = tuple[Numbers, pa.BinaryArray, Numbers | None]
+"""For a table: numbers that are equal where keys are, all entries, and which of them stands for each, if not the same."""
 
 
 class Entries:
@@ -45,7 +44,7 @@ class Entries:
         self._tag = values.length_delimited(field, b"")[0]
         self._others = Remembered(self._written)
 
-    def of_all(self, cells: Sequence[Sequence[bytes]]) -> list[bytes]:
+    def of_all(self, cells: Sequence[Sequence[bytes]]) -> pa.BinaryArray:
         """The entries of each row's KeyValues; of duplicate keys the first counts."""
         lists = wire_lists(cells)
         keys, shown, at = (self._one_by_one if len(lists.table) < _FEW else self._by_columns)(lists.table)
@@ -55,7 +54,7 @@ class Entries:
         written = list(map(self._others.__getitem__, bytes_of(table)))
         numbers: dict[bytes, int] = {}
         keys = np.array([numbers.setdefault(head, len(numbers)) for head, _ in written], np.intp)
-        return keys, pa.array([entry for _, entry in written], pa.binary()), np.arange(len(table))
+        return keys, pa.array([entry for _, entry in written], pa.binary()), None
 
     def _by_columns(self, table: pa.BinaryArray) -> _Shown:
         short = Short(*laid_out(table))
@@ -145,7 +144,7 @@ class Short:
         of_text = pc.binary_length(digits).to_numpy(zero_copy_only=False) + len(_BEFORE.as_py()) + len(_BEHIND.as_py())
         of_entry = (self._values - self._starts)[at] + 2 + of_text
         begins, tags = _pairs(tag, of_entry), _pairs(_VALUE, of_text)
-        return pc.binary_join_element_wise(begins, heads, tags, _BEFORE, digits, _BEHIND, _NOTHING)
+        return end_to_end(begins, heads, tags, _BEFORE, digits, _BEHIND)
 
     def _integers(self) -> Numbers:
         first, last = self._values[self.are_integers] + 3, self._stops[self.are_integers] - 1

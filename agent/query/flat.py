@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import ptars
 import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
@@ -74,12 +75,10 @@ class OwnFields:
         self._handler = _POOL.get_for_message(message.DESCRIPTOR)
         self._types = {column.name: column.type for column in self._handler.schema()}
 
-    def of(self, columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
+    def of(self, columns: Mapping[str, Sequence[Any]]) -> pa.BinaryArray:
         """The messages with these fields; times are in nanoseconds, None leaves a time unset."""
         arrays = [_column(self._types[name], cells) for name, cells in columns.items()]
-        messages = self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, names=list(columns)))
-        found: list[bytes] = messages.to_pylist()
-        return found
+        return self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, names=list(columns)))
 
 
 def _column(kind: pa.DataType, cells: Sequence[Any]) -> pa.Array:
@@ -93,21 +92,21 @@ def trace_id_bytes(row: Row) -> bytes:
 
 def hex_trace_ids(rows: Rows) -> list[str]:
     """Each row's trace id in hex; nothing for null."""
-    return _hex("<QQ", rows["trace_id_high"], rows["trace_id_low"])
+    return _hex(rows["trace_id_high"], rows["trace_id_low"])
 
 
 def hex_span_ids(words: Sequence[int | None]) -> list[str]:
     """Each span id in hex; nothing for null."""
-    return _hex("<Q", words)
+    return _hex(words)
 
 
-def _hex(layout: str, *columns: Sequence[int | None]) -> list[str]:
+def _hex(*columns: Sequence[int | None]) -> list[str]:
     """The words of each row side by side; nothing for a row whose first is null."""
-    packed = struct.Struct(layout)
-    if None in columns[0]:
-        return ["" if words[0] is None else packed.pack(*words).hex() for words in zip(*columns, strict=True)]
-    whole, size = b"".join(map(packed.pack, *columns)).hex(), 2 * packed.size
-    return [whole[at : at + size] for at in range(0, len(whole), size)]
+    is_null = [word is None for word in columns[0]] if None in columns[0] else None
+    known = columns if is_null is None else [[word or 0 for word in column] for column in columns]
+    whole, size = np.array(known, "<u8").T.tobytes().hex(), 16 * len(columns)
+    texts = [whole[at : at + size] for at in range(0, len(whole), size)]
+    return texts if is_null is None else ["" if null else text for null, text in zip(is_null, texts, strict=True)]
 
 
 def set_time(message: Timestamp, time_ns: int) -> None:
@@ -142,6 +141,14 @@ def resource_attributes(resource: bytes | None) -> dict[str, str]:
         return values.flat(resource_pb2.Resource.FromString(resource or b"").attributes)
     except DecodeError:
         return {"": values.UNREADABLE}
+
+
+def shared_wires(origins: Sequence[Origin], message: type[api.Span | api.LogRecord | api.DataPoint]) -> pa.BinaryArray:
+    """What the flat message of each row has in common with others of its origin, in wire form."""
+    distinct = list({id(origin): origin for origin in origins}.values())
+    numbers = {id(origin): number for number, origin in enumerate(distinct)}
+    wires = pa.array([shared_wire(origin, message) for origin in distinct], pa.binary())
+    return wires.take(pa.array(list(map(numbers.__getitem__, map(id, origins))), pa.int32()))
 
 
 def shared_wire(origin: Origin, message: type[api.Span | api.LogRecord | api.DataPoint]) -> bytes:

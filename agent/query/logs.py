@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -13,13 +14,14 @@ from agent.query.flat import (
     OwnFields,
     hex_span_ids,
     hex_trace_ids,
-    shared_wire,
+    shared_wires,
     span_id_bytes,
     trace_id_bytes,
 )
 from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import TimeSource
 from agent.scrub.scrubber import Scrubber
+from agent.wires import end_to_end
 
 
 def _scrub_text(scrubber: Scrubber, text: str | None) -> str | None:
@@ -50,7 +52,7 @@ _SAME = {
 """Fields that show a column as it is."""
 
 
-def flat_logs(rows: Rows) -> list[bytes]:
+def flat_logs(rows: Rows) -> pa.BinaryArray:
     """The flat LogRecords of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
     times = list(zip(rows["time_ns"], rows["time_source"], strict=True))
     own = _OWN.of(
@@ -64,9 +66,7 @@ def flat_logs(rows: Rows) -> list[bytes]:
             "observed_time": [time or None for time in rows["observed_time_ns"]],
         }
     )
-    attributes = _ATTRIBUTES.of_all(rows["attributes"])
-    shared = (shared_wire(origin, api.LogRecord) for origin in rows["origin"])
-    return list(map(b"".join, zip(own, attributes, shared, strict=True)))
+    return end_to_end(own, _ATTRIBUTES.of_all(rows["attributes"]), shared_wires(rows["origin"], api.LogRecord))
 
 
 def _otlp_log(row: Row) -> columns.LogRecord:

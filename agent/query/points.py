@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1 import metrics_pb2
@@ -11,10 +12,11 @@ from otlp_columns import otlp_columns_pb2 as columns
 
 from agent import values
 from agent.query.entries import Entries
-from agent.query.flat import flat_attributes, set_time, shared_wire
+from agent.query.flat import flat_attributes, set_time, shared_wires
 from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_text, shortened
 from agent.schema import PointKind
 from agent.scrub.scrubber import Scrubber
+from agent.wires import end_to_end
 
 Buckets = metrics_pb2.ExponentialHistogramDataPoint.Buckets
 ValueAtQuantile = metrics_pb2.SummaryDataPoint.ValueAtQuantile
@@ -66,10 +68,10 @@ def _exemplar(wire: bytes) -> api.Exemplar:
 _ATTRIBUTES = Entries(api.DataPoint.ATTRIBUTES_FIELD_NUMBER)
 
 
-def flat_points(rows: Rows) -> list[bytes]:
+def flat_points(rows: Rows) -> pa.BinaryArray:
     """The flat DataPoints of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
-    shared = (shared_wire(origin, api.DataPoint) for origin in rows["origin"])
-    return list(map(b"".join, zip(map(_own, rows), _ATTRIBUTES.of_all(rows["attributes"]), shared, strict=True)))
+    own = pa.array(list(map(_own, rows)), pa.binary())
+    return end_to_end(own, _ATTRIBUTES.of_all(rows["attributes"]), shared_wires(rows["origin"], api.DataPoint))
 
 
 def _own(row: Row) -> bytes:

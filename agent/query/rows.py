@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from agent.scrub.scrubber import Scrubber
 from agent.wires import joined_cells, picked_cells
 
@@ -128,7 +130,7 @@ class Shape:
     """
 
     scrubbing: Mapping[str, Callable[[Scrubber, Any], Any]]
-    flat: Callable[[Rows], list[bytes]]
+    flat: Callable[[Rows], pa.BinaryArray]
     otlp: Callable[[Rows], bytes]
     shorten: Callable[[Row, int], Row]
     text: Callable[[Row], str] = lambda _: ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import add
 
+import pyarrow as pa
 from coral.agent.v1 import telemetry_query_pb2 as api
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -13,8 +14,9 @@ from otlp_columns import otlp_columns_pb2 as columns
 from agent import values
 from agent.query.entries import Entries
 from agent.query.events import event_fields
-from agent.query.flat import OwnFields, hex_span_ids, hex_trace_ids, shared_wire, span_id_bytes, trace_id_bytes
+from agent.query.flat import OwnFields, hex_span_ids, hex_trace_ids, shared_wires, span_id_bytes, trace_id_bytes
 from agent.query.rows import Row, Rows, Shape, by_origin, of_attributes, of_events, of_links, of_text, shortened
+from agent.wires import as_fields, bytes_of, end_to_end, wire_lists
 
 _UNSET = api.STATUS_CODE_UNSET
 
@@ -51,7 +53,7 @@ _SAME = {
 """Fields that show a column as it is."""
 
 
-def flat_spans(rows: Rows) -> list[bytes]:
+def flat_spans(rows: Rows) -> pa.BinaryArray:
     """The flat Spans of scrubbed rows, in wire form: their own fields, then what they share with others, made once."""
     starts, durations, codes = rows["start_time_ns"], rows["duration_ns"], rows["status_code"]
     own = _OWN.of(
@@ -68,15 +70,15 @@ def flat_spans(rows: Rows) -> list[bytes]:
             "status_message": [text or "" for text in rows["status_message"]],
         }
     )
-    events, links = event_fields(rows["events"]), map(_link_fields, rows["links"])
-    attributes = _ATTRIBUTES.of_all(rows["attributes"])
-    shared = (shared_wire(origin, api.Span) for origin in rows["origin"])
-    return list(map(b"".join, zip(own, events, links, attributes, shared, strict=True)))
+    events, links = event_fields(rows["events"]), _link_fields(rows["links"])
+    return end_to_end(own, events, links, _ATTRIBUTES.of_all(rows["attributes"]), shared_wires(rows["origin"], api.Span))
 
 
-def _link_fields(links: Sequence[bytes]) -> bytes:
-    """A span's links, as fields of the flat Span."""
-    return b"".join(values.length_delimited(api.Span.LINKS_FIELD_NUMBER, _link(link).SerializeToString()) for link in links)
+def _link_fields(cells: Sequence[Sequence[bytes]]) -> pa.BinaryArray:
+    """The links of each span, as fields of the flat Span."""
+    lists = wire_lists(cells)
+    links = pa.array([_link(wire).SerializeToString() for wire in bytes_of(lists.table)], pa.binary())
+    return lists.concatenated(as_fields(api.Span.LINKS_FIELD_NUMBER, links))
 
 
 def _otlp_span(row: Row) -> columns.Span:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def weight(signal: Signal, columns: Mapping[str, Sequence[Any]]) -> int:
 
 def text_bytes(rows: Sequence[Sequence[Any]], texts: Iterable[int]) -> int:
     """Bytes that the texts in these places of rows take."""
-    return sum(sum(map(sys.getsizeof, [row[place] for row in rows])) for place in texts)
+    return sum(sum(map(sys.getsizeof, map(itemgetter(place), rows))) for place in texts)
 
 
 def rows_within(room: int, rows: Sequence[Sequence[Any]], texts: Sequence[int]) -> int:

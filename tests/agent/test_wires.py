@@ -51,7 +51,7 @@ def test_concatenated_each_list_is_its_elements_shown(lists):
     made = WireLists.of(lists)
     shown = pa.array([b"<%b>" % wire for wire in reversed(bytes_of(made.table))], pa.binary())
     at = np.arange(len(shown))[::-1]
-    assert made.concatenated(shown, at) == [b"".join(b"<%b>" % wire for wire in row) for row in lists]
+    assert made.concatenated(shown, at).to_pylist() == [b"".join(b"<%b>" % wire for wire in row) for row in lists]
 
 
 @given(several)

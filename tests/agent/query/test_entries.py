@@ -56,4 +56,4 @@ def almost(draw: st.DrawFn) -> bytes:
 @example(rows=[[b"\x0a\x01\xff\x12\x03\x0a\x01v", b"\x0a\x01k\x12\x03\x0a\x01\xff"]])
 def test_entries_are_those_of_a_map_that_was_set(message, rows):
     set_one_by_one = [message(attributes=flat_attributes(wires)) for wires in rows]
-    assert list(map(message.FromString, ENTRIES[message].of_all(rows))) == set_one_by_one
+    assert list(map(message.FromString, ENTRIES[message].of_all(rows).to_pylist())) == set_one_by_one

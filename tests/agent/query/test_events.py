@@ -45,7 +45,7 @@ def one_by_one(wire: bytes) -> api.Event:
 
 
 def shown(lists: Sequence[Sequence[bytes]]) -> list[list[api.Event]]:
-    return [list(api.Span.FromString(fields).events) for fields in event_fields(lists)]
+    return [list(api.Span.FromString(fields).events) for fields in event_fields(lists).to_pylist()]
 
 
 @settings(max_examples=200, deadline=None)
@@ -66,4 +66,4 @@ def test_an_event_that_cannot_be_read_does_not_cost_its_neighbours():
 
 
 def test_no_events_are_no_bytes():
-    assert event_fields([[], ()]) == [b"", b""]
+    assert event_fields([[], ()]).to_pylist() == [b"", b""]

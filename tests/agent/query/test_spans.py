@@ -39,7 +39,7 @@ def rows(*found: Row) -> Rows:
 
 
 def flat(**fields: Any) -> api.Span:
-    return api.Span.FromString(*SPANS.flat(rows(row(**fields))))
+    return api.Span.FromString(*SPANS.flat(rows(row(**fields))).to_pylist())
 
 
 def test_ids_are_the_bytes_that_were_sent_in_lower_case_hex():
@@ -103,11 +103,11 @@ def test_rows_shown_together_are_what_each_is_alone():
         row(attributes=[attributes({"k": "v"})[0].SerializeToString()], events=[event, BROKEN], trace_state="a=b"),
         row(duration_ns=2**62, dropped_attributes_count=2**32 - 1, dropped_events_count=1, dropped_links_count=2),
     ]
-    together = SPANS.flat(rows(*several))
-    assert [SPANS.flat(rows(one))[0] for one in several] == together
+    together = SPANS.flat(rows(*several)).to_pylist()
+    assert [SPANS.flat(rows(one))[0].as_py() for one in several] == together
     shown = api.Span.FromString(together[3])
     assert (shown.duration_us, shown.dropped_attributes_count, shown.dropped_links_count) == (2**62 // 1000, 2**32 - 1, 2)
-    assert SPANS.flat(rows()) == []
+    assert SPANS.flat(rows()).to_pylist() == []
 
 
 def test_otlp_groups_by_resource_and_scope_and_keeps_the_order_within():
