@@ -132,6 +132,8 @@ class WireLists(Sequence[list[bytes]]):
 
         ``at`` says for each of the table where in ``shown`` that is, if not in the same place.
         """
+        if not len(self.places):
+            return of_buffer(None, self.ends)
         elements = shown.take(pa.array(self.places if at is None else at[self.places]))
         return of_buffer(elements.buffers()[2], ends_of(elements)[self.ends])
 
