@@ -259,10 +259,15 @@ def slope(points: list[tuple[float, float]]) -> float:
 
 
 def ask_while_busy(plan: Plan, target: Target, kinds: list[Question], idle: Figures) -> Figures:
-    """The same queries while the steady rate comes in, and what that does to acknowledgements."""
+    """The same queries while the steady rate comes in, what that does to acknowledgements, and the queries again at rest.
+
+    Again, since what came in meanwhile is asked too, and the machine is not as fast as minutes ago.
+    """
     expected = sum(figures["p50_ms"] * plan.runs for figures in idle.values()) / 1000
     seconds = min(BUSY_SECONDS, 2 * expected + 4)
     running = Running(_steady_order(plan, target, seconds, seed=4), plan.client_core)
     time.sleep(1.5)  # the load's own start
     figures = timed(target, kinds, plan.runs, seconds - 3)
-    return {"queries": figures, "load": _sent(running.outcome())}
+    load = _sent(running.outcome())
+    until_quiet(target.pid, 20)
+    return {"queries": figures, "load": load, "after": timed(target, kinds, plan.runs, BUSY_SECONDS)}
