@@ -81,6 +81,10 @@ class Buffers:
         found: list[Any] = values.astype(kind or values.dtype, copy=False).tolist()
         return found if len(found) == len(places) else found * len(places)
 
+    def width(self, at: int) -> int:
+        """Bytes of an element of one buffer; 0 for text."""
+        return int(self._entries[at][1])
+
     def is_empty(self, at: int) -> bool:
         """Whether all is 0 there."""
         return not self._entries[at][2]

@@ -40,6 +40,9 @@ ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
 
 
+SIEVE_MIXED_TWICE = 2
+"""The width that stands for a sieve of this code; with 1 it is one of older (``sieve.py``)."""
+
 BYTES_OF_TEXT = 2
 """Which buffer of a column of texts has their bytes, side by side: behind which are null, and their lengths."""
 
@@ -182,4 +185,7 @@ def _pack_attributes(packing: Packing, lists: pa.ListArray) -> None:
     packing.texts(encoded.dictionary.filter(pa.array(repeated)))
     rare = encoded.dictionary.filter(pa.array(~repeated))
     packing.texts(rare)
-    packing.add(sieve_of(ends_of(rare), rare.buffers()[2]), 1)
+    if len(rare):
+        packing.add(sieve_of(ends_of(rare), rare.buffers()[2]), SIEVE_MIXED_TWICE)
+    else:
+        packing.nothing()

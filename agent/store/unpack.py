@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent.store.buffers import Buffers, offsets
-from agent.store.pack import Numbers, is_text
+from agent.store.pack import SIEVE_MIXED_TWICE, Numbers, is_text
 from agent.store.sieve import may_hold
 from agent.wires import WireLists, elements_of
 
@@ -83,9 +83,10 @@ class Attributes:
         common = _position(raw, self._common_ends, wire) if wire in raw else None
         if common is not None:
             places = np.flatnonzero(self._codes == common + 1)
-        elif may_hold(self._buffers.raw(self._sieve), wire):
-            rare = _position(self._buffers.raw(self._rare + 1), self._rare_ends, wire)
-            places = self._calls[[] if rare is None else [rare]]
+        elif may_hold(self._buffers.raw(self._sieve), wire, mixed_once=self._buffers.width(self._sieve) < SIEVE_MIXED_TWICE):
+            raw = self._buffers.raw(self._rare + 1)  # the filter is wrong now and then: the rest is unpacked when it is there
+            rare = _position(raw, self._rare_ends, wire) if wire in raw else None
+            places = np.zeros(0, np.int64) if rare is None else self._calls[[rare]]
         else:
             return np.zeros(0, np.int64)
         return np.searchsorted(self._ends, places, side="right") - 1

@@ -15,6 +15,7 @@ from agent.batch import Signal
 from agent.store.block import HEAD, Block, BlockDamaged, Extent, Loose, encode, joined, read_head
 from agent.store.grams import Sought
 from tests.agent.store.drawing import ATTRIBUTES, loose
+from tests.telemetry import attributes
 
 LOGS = Signal.LOGS
 SIGNALS = pytest.mark.parametrize("signal", Signal)
@@ -163,3 +164,24 @@ def test_a_block_says_what_none_of_its_bodies_has():
 @pytest.mark.parametrize("signal", [Signal.TRACES, Signal.METRICS])
 def test_signals_without_searched_texts_have_no_filter(signal):
     assert encode(loose(signal, 3)) == encode(loose(signal, 3), lasting=False)
+
+
+OF_OLDER_CODE = (
+    "Q0JLMalUsukG1bYAAQIAAAgAAABkAAAAAAAAAGQAAAAAAAAAawAAAAAAAAACAAAAHQAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAA"
+    "AAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAA"
+    "AAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAABAAAAAQAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAABAAAAAQAAAAABAA"
+    "AAAAAAAAAAAAABAAAAAAAAAAAAAAABAAABAAAAAQAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAABAAAAAQAAAAEA"
+    "AAAAAgAAdQAAAAABAAAMAAAADAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAABAAAAAAAAAAAAAAEBAiAotS/9YAABXQ"
+    "MAhAQKDmFwcC5yZXF1ZXN0LmlkEg4KDDBiZWVmChlodHRwLnJlc3BvbnNlLnN0YXR1c19jb2RlEgMY9AMx9TL2M/c0+DX5Nvo3+wMPAMARwBxw"
+    "GGAEOAcYBhwBzAGHAUaAc4Bh4AgOIbwuYAICEgCAAFIhBZEFCib5i445AAAAAAAAAADKb0n+BcTpnQwAAABDQkcx"
+)
+"""A block of eight log records, each with an ``app.request.id`` and a status code of its own, whose sieve mixes once."""
+
+
+def test_attributes_in_blocks_of_older_code_are_found():
+    block = Block(base64.b64decode("".join(OF_OLDER_CODE)))
+    for number in range(8):
+        wanted = attributes({"app.request.id": f"{number:08x}beef", "http.response.status_code": 500 + number})
+        for wire in wanted:
+            assert block.having("attributes", wire.SerializeToString()).tolist() == [number]
+    assert not len(block.having("attributes", attributes({"app.request.id": "absent"})[0].SerializeToString()))

@@ -41,6 +41,18 @@ def test_few_of_the_others_are_let_through():
     assert len(made) <= 10_000 * BITS_PER_TEXT / 8 + 1
 
 
+def test_none_is_let_through_by_filter_after_filter_of_much_the_same_texts():
+    alike = [b"\x0a\x10code.line.number\x12\x03\x18%c\x03" % line for line in range(128, 255)] * 8
+    noise = random.Random(3)
+    filters = [
+        sieve([*alike, *(b"\x0a\x06app.id\x12\x0a\x0a\x08" + noise.randbytes(8) for _ in range(900 + 8 * n))])
+        for n in range(40)
+    ]
+    for code in range(400, 600):
+        wanted = b"\x0a\x19http.response.status_code\x12\x05\x0a\x03%d" % code
+        assert sum(may_hold(made, wanted) for made in filters) < len(filters) // 3
+
+
 def test_one_that_counts_is_told_from_its_neighbours():
     made = sieve([f"order-{number:08d}".encode() for number in range(1000)])
     assert sum(may_hold(made, f"order-{number:08d}".encode()) for number in range(1000, 11_000)) < 10_000 / 6
