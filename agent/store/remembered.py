@@ -50,9 +50,10 @@ class Blocks:
 
     def put(self, segment: str, block: Block) -> None:
         """Keep it, unless it is too large."""
-        if block.unpacked_bytes <= LARGEST_BLOCK:
-            with self._lock:
-                self._blocks[segment, block.extent] = block
+        key = segment, block.extent
+        with self._lock:
+            if key not in self._blocks and block.unpacked_bytes <= LARGEST_BLOCK:
+                self._blocks[key] = block
 
 
 @dataclass(frozen=True, slots=True)
