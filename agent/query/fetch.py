@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from agent import schema
 from agent.query import sql
-from agent.query.conditions import wanted_of
+from agent.query.conditions import wanted_between, wanted_of
 from agent.query.edge import LOOKED_THROUGH, ROOM_FOR_UNEVENNESS, edge_of
 from agent.query.fields import Order
 from agent.query.page import Position
@@ -20,7 +20,7 @@ from agent.query.rows import Origin, Rows, Shape, origins_of
 from agent.scrub.scrubber import Scrubber
 from agent.store.reader import Reading, SegmentUnreadable
 from agent.store.segment import Bounds
-from agent.store.statement import Source, Statement
+from agent.store.statement import Source, Statement, Wanted
 from agent.store.weight import rows_within, text_bytes
 from agent.wires import joined_cells, picked_cells
 
@@ -63,7 +63,10 @@ class _Cold(NamedTuple):
 
 
 class Fetch:
-    """The rows of one plan in one reading; on a reader's thread. ``warnings`` grows by what could not be read."""
+    """The rows of one plan in one reading; on a reader's thread.
+
+    ``wanted`` are the plan's conditions on cold columns. ``warnings`` and ``unreadable``, the segments without an answer, grow.
+    """
 
     def __init__(self, plan: Plan, shape: Shape, reading: Reading, scrubber: Scrubber) -> None:
         self._plan = plan
@@ -75,8 +78,9 @@ class Fetch:
         self._key = self._names.index(sql.key_column(plan))
         self._arrival = self._names.index("arrival")
         self._texts = sql.texts_of(plan.signal)
-        self._wanted = wanted_of(plan)
+        self.wanted = wanted_of(plan)
         self.warnings: list[str] = list(plan.warnings)
+        self.unreadable: set[str] = set()
         self.sources = [] if plan.nothing else self._overlapping(reading.sources(plan.signal))
 
     def behind(self, after: Position | None, limit: int, room: int) -> Fetched:
@@ -97,9 +101,10 @@ class Fetch:
         """The first rows of one source behind a position and not beyond ``bar``, from as small a part as seems to hold them."""
         rows = LOOKED_THROUGH * limit
         while True:
-            part = edge_of(self._plan, source.bounds, after, rows) if bar is None and self._wanted is None else None
+            part = edge_of(self._plan, source.bounds, after, rows) if bar is None else None
             edge = bar if part is None else part
-            found = self._hot(source, partial(sql.page, self._plan, after=after, limit=limit, edge=edge), room)
+            wanted = wanted_between(self.wanted, self._plan.order, after, edge)
+            found = self._hot(source, partial(sql.page, self._plan, after=after, limit=limit, edge=edge), room, wanted)
             if part is None or len(found) == limit or text_bytes(found, self._texts) >= room:
                 return found
             rows = rows * ROOM_FOR_UNEVENNESS * limit // max(len(found), 1)
@@ -109,7 +114,8 @@ class Fetch:
         places: list[_Place] = []
         for source in self.sources:
             statement = partial(sql.shown, self._plan, after=after, limit=MAX_REPEATS)
-            places, _ = self._merge(places, source, self._hot(source, statement, LEAST_ROOM), MAX_REPEATS, LEAST_ROOM)
+            found = self._hot(source, statement, LEAST_ROOM, wanted_between(self.wanted, self._plan.order, after, after.key))
+            places, _ = self._merge(places, source, found, MAX_REPEATS, LEAST_ROOM)
         while places:
             completed, rows, _ = self._completed(places, self._plan.room)
             yield rows
@@ -117,17 +123,33 @@ class Fetch:
 
     def select(self, source: Source, statement: Callable[[Source], Statement], ask: Ask | None = None) -> list[tuple[Any, ...]]:
         """The rows of one statement among those that meet conditions on cold columns; none of an unreadable segment."""
-        if self._wanted is not None:
-            source = self._reading.among(source, self._plan.signal, self._wanted)
+        return self._select(source if self.wanted is None else self._among(source, self.wanted), statement, ask)
+
+    def count_cold(self, sources: Sequence[Source], wanted: Wanted) -> int:
+        """How many rows of one segment, of which these are all sources, meet conditions on cold columns, the only ones."""
+        count, rest = self._reading.count(sources, self._plan.signal, wanted)
+        for source in rest:
+            count += sum(n for (n,) in self._select(source, partial(sql.count, self._plan)))
+        return count
+
+    def _among(self, source: Source, wanted: Wanted) -> Source:
+        return self._reading.among(source, self._plan.signal, wanted)
+
+    def _select(
+        self, source: Source, statement: Callable[[Source], Statement], ask: Ask | None = None
+    ) -> list[tuple[Any, ...]]:
         try:
             return (ask or self._reading.select)(source, statement(source))
         except SegmentUnreadable as fault:
             self._unreadable(fault)
             return []
 
-    def _hot(self, source: Source, statement: Callable[[Source], Statement], room: int) -> list[tuple[Any, ...]]:
+    def _hot(
+        self, source: Source, statement: Callable[[Source], Statement], room: int, wanted: Wanted | None
+    ) -> list[tuple[Any, ...]]:
         """The rows of a statement over hot columns; when their texts take more than ``room``, not all of them."""
-        return self.select(source, statement, partial(self._reading.select, texts=self._texts, room=room))
+        source = source if wanted is None else self._among(source, wanted)
+        return self._select(source, statement, partial(self._reading.select, texts=self._texts, room=room))
 
     def warn(self, warning: str) -> None:
         """Say so once."""
@@ -226,6 +248,7 @@ class Fetch:
         return count, found, size
 
     def _unreadable(self, fault: SegmentUnreadable) -> None:
+        self.unreadable.add(fault.segment)
         self.warn(f"segment {fault.segment} could not be read; its rows are missing from this answer")
 
 

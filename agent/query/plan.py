@@ -90,6 +90,11 @@ class Plan:
     room: int = LEAST_ROOM
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def asks_hot_columns(self) -> bool:
+        """Whether there is a condition on them beside the window."""
+        return bool(self.own is not None or self.equal or self.least or self.most)
+
 
 @dataclass(frozen=True, slots=True)
 class Names:

@@ -82,8 +82,18 @@ class Search:
         after, beyond_end = self._resolve_offset()
         found = Found(self._nothing) if beyond_end else self._fill_page(after)
         if plan.first_total is None and (found.has_more or plan.offset):
-            found.total = sum(self._count(source) for source in self._fetch.sources)
+            found.total = self._total()
         return found
+
+    def _total(self) -> int:
+        """How many rows match in all sources."""
+        wanted, is_whole = self._fetch.wanted, not self._reading.damaged and not self._fetch.unreadable
+        if wanted is None or self._plan.asks_hot_columns or not is_whole:
+            return sum(map(self._count, self._fetch.sources))
+        of_segments: dict[str, list[Source]] = {}
+        for source in self._fetch.sources:
+            of_segments.setdefault(source.segment, []).append(source)
+        return sum(self._fetch.count_cold(sources, wanted) for sources in of_segments.values())
 
     def _fill_page(self, after: Position | None) -> Found:
         """A page behind a position; rows that repeat one already shown, or cannot be read, make room for others."""
@@ -177,7 +187,7 @@ class Search:
         """How many rows of a source match; of one that does not change and lies mostly in the window, by those outside."""
         start, bounds = self._plan.window.start_ns, source.bounds
         is_mostly_in = start is not None and bounds.min_time_ns < start <= (bounds.min_time_ns + bounds.max_time_ns) // 2
-        if not (source.is_fixed and is_mostly_in):
+        if not (source.is_fixed and is_mostly_in) or self._fetch.wanted is not None:
             return self._asked(source, self._plan)
         all_since_ever = self._asked(source, replace(self._plan, window=Window(None, self._plan.window.end_ns)))
         return max(0, all_since_ever - self._asked(source, replace(self._plan, window=Window(None, start))))

@@ -3,8 +3,8 @@
 Attributes, which are four fifths of a record, are written once per distinct KeyValue: the *common* ones (twice or more in the
 block) as a small table that codes point into, the *rare* ones (once) side by side in the order in which code 0 calls for them.
 So an attribute is looked for by reading the small table, and a block is a third of the size that compressing alone gives
-(ADR 11 has the figures). Every buffer is compressed by itself: a reader unpacks what it asks for. Behind the buffers stands a
-filter of what the texts that are searched contain (ADR 15), which is read alone.
+(ADR 11 has the figures). Every buffer is compressed by itself: a reader unpacks what it asks for. Behind the columns stands a
+tally of the attributes (ADR 18); behind the buffers a filter of what the texts that are searched contain (ADR 15), read alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from agent.batch import Signal
 from agent.store.buffers import Buffers
 from agent.store.grams import Sought, ended, filter_at_end, grams_of
 from agent.store.grep import may_stand_in, rows_with_text
-from agent.store.pack import BYTES_OF_TEXT, Numbers, Packing, buffers_of, pack
+from agent.store.pack import BYTES_OF_TEXT, TALLY_BUFFERS, Numbers, Packing, buffers_of, pack
+from agent.store.tally import Forms
 from agent.store.unpack import Attributes, pick, unpack
 from agent.wires import WireLists
 
@@ -76,8 +77,11 @@ class Piece(Protocol):
     def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
         """A cold column's values at these indices; lists of messages, none of which is null, are ``WireLists``."""
 
-    def having(self, name: str, wire: bytes) -> Numbers:
-        """The indices of the rows in whose attributes this very KeyValue stands, ascending, perhaps repeated."""
+    def having(self, name: str, forms: Forms) -> Numbers:
+        """The indices of the rows in whose attributes one of these KeyValues stands, ascending, perhaps repeated."""
+
+    def count_having(self, name: str, forms: Forms) -> int:
+        """How many rows those are."""
 
     def containing(self, name: str, wanted: str) -> Numbers:
         """The indices of the rows in whose text the wanted one stands; it is folded (``values.folded``)."""
@@ -104,11 +108,15 @@ class Loose:
         values: Sequence[Any] = WireLists.of_array(found) if are_wires else found.to_pylist()
         return values
 
-    def having(self, name: str, wire: bytes) -> Numbers:
+    def having(self, name: str, forms: Forms) -> Numbers:
         """See ``Piece``."""
         lists = self.rows.column(name)
-        places = pc.indices_nonzero(pc.equal(lists.flatten(), pa.scalar(wire, pa.binary())))
+        places = pc.indices_nonzero(pc.is_in(lists.flatten(), pa.array(forms.wires, pa.binary())))
         return np.asarray(lists.value_parent_indices().take(places).to_numpy())
+
+    def count_having(self, name: str, forms: Forms) -> int:
+        """See ``Piece``."""
+        return len(np.unique(self.having(name, forms)))
 
     def containing(self, name: str, wanted: str) -> Numbers:
         """See ``Piece``."""
@@ -138,11 +146,11 @@ def joined(pieces: Sequence[Piece]) -> Loose:
 def encode(loose: Loose, *, lasting: bool = True) -> bytes:
     """The bytes of a block; without the filter of its texts when it is soon joined with others and not ``lasting``."""
     extent = loose.extent
-    packing = Packing()
+    packing, tally = Packing(), Packing()
     for name in schema.COLD[extent.signal]:
-        pack(packing, loose.column(name), attributes=name in schema.ATTRIBUTES)
+        pack(packing, loose.column(name), tally if name in schema.ATTRIBUTES else None)
     grams = grams_of(loose.column(SEARCHED), extent.first) if lasting and SEARCHED in schema.COLD[extent.signal] else b""
-    body = packing.joined() + ended(grams)
+    body = packing.joined(tally) + ended(grams)
     times = (extent.min_time_ns, extent.max_time_ns)
     head = HEAD.pack(_MARK, 0, len(body), extent.rows, extent.first, *times, _NUMBERS[extent.signal])[_HASHED_FROM:]
     return b"".join((_MARK, xxhash.xxh3_64_digest(head + body)[::-1], head, body))
@@ -188,9 +196,13 @@ class Block:
         kind = schema.TABLES[self.extent.signal].field(name).type
         return unpack(self._buffers, self._at(name), kind, self.extent.rows, attributes=name in schema.ATTRIBUTES)
 
-    def having(self, name: str, wire: bytes) -> Numbers:
+    def having(self, name: str, forms: Forms) -> Numbers:
         """See ``Piece``."""
-        return self._attributes(name).having(wire)
+        return self._attributes(name).having(forms)
+
+    def count_having(self, name: str, forms: Forms) -> int:
+        """See ``Piece``."""
+        return self._attributes(name).count_having(forms)
 
     def values(self, name: str, indices: Sequence[int]) -> Sequence[Any]:
         """See ``Piece``."""
@@ -212,9 +224,14 @@ class Block:
     def _at(self, name: str) -> int:
         return _PLACES[self.extent.signal][name]
 
+    def _tally(self) -> int | None:
+        """Where the tally of attributes begins; blocks of older code have none."""
+        at = _COLUMNS_END[self.extent.signal]
+        return at if len(self._buffers) >= at + TALLY_BUFFERS else None
+
     def _attributes(self, name: str) -> Attributes:
         if name not in self._of_attributes:
-            self._of_attributes[name] = Attributes(self._buffers, self._at(name), self.extent.rows)
+            self._of_attributes[name] = Attributes(self._buffers, self._at(name), self.extent.rows, self._tally())
         return self._of_attributes[name]
 
 
@@ -228,3 +245,7 @@ def _places_of(signal: Signal) -> dict[str, int]:
 
 
 _PLACES = {signal: _places_of(signal) for signal in Signal}
+_COLUMNS_END = {
+    signal: sum(buffers_of(schema.TABLES[signal].field(name).type, attributes=name in schema.ATTRIBUTES) for name in names)
+    for signal, names in schema.COLD.items()
+}

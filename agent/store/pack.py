@@ -16,17 +16,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent.store.sieve import sieve_of
+from agent.store.tally import marks_of_keys, row_counts
 
 Numbers = npt.NDArray[Any]
 
 ZSTD = pa.Codec("zstd", compression_level=1)
 """Of rare attributes level 1 makes a fifth in 2.7 ns a byte, level -5 a third in 1.8, lz4 a third in 1.5."""
 
+LZ4 = pa.Codec("lz4_raw")
+"""Of codes it makes two fifths in 2 ns a byte and unpacks them in 0.9; ZSTD a quarter in 8 and 4."""
+
 _SMALL = 64
+QUICK = 2048
+"""Bytes from which ZSTD is worth the 4 to 8 us that it takes to begin."""
 ENTRY = struct.Struct("<BBxxII")  # codec, width of an element in bytes (0: text), raw bytes, stored bytes
 _NOTHING = ENTRY.pack(0, 1, 0, 0)
 COUNT = struct.Struct("<I")
-PLAIN, COMPRESSED, FRAMED = 0, 1, 2
+PLAIN, COMPRESSED, FRAMED, COMPRESSED_QUICKLY = 0, 1, 2, 3
 
 FRAME_BYTES = 65_536
 """Longer texts are compressed in frames of so many bytes, each before its stored size: 61 us for a value instead of 200 of a
@@ -39,6 +45,8 @@ _ZERO = pa.scalar(0, pa.int32())
 ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
 
+TALLY_BUFFERS = 2
+"""Of attributes, behind all columns, where older code passes them by: rows of each common KeyValue, keys of the rare ones."""
 
 SIEVE_MIXED_TWICE = 2
 """The width that stands for a sieve of this code; with 1 it is one of older (``sieve.py``)."""
@@ -65,22 +73,24 @@ class Packing:
     """Buffers on their way into a block."""
 
     def __init__(self) -> None:
-        self._entries: list[bytes] = []
-        self._stored: list[bytes] = []
+        self.entries: list[bytes] = []
+        """What the directory says of each."""
+        self.stored: list[bytes] = []
 
-    def add(self, raw: memoryview | bytes, width: int) -> None:
-        """One buffer of elements of this width in bytes; 0 for text."""
+    def add(self, raw: memoryview | bytes, width: int, *, quickly: bool = False) -> None:
+        """One buffer of elements of this width in bytes; 0 for text. ``quickly``: what many queries unpack."""
         size = len(raw)
         stored, codec = raw, PLAIN
         if size >= _SMALL:
-            framed = not width and size > FRAME_BYTES
-            compressed = _framed(raw) if framed else ZSTD.compress(raw, asbytes=True)
+            likely = FRAMED if not width and size > FRAME_BYTES else COMPRESSED
+            codec_of = COMPRESSED_QUICKLY if size < QUICK or (quickly and likely is not FRAMED) else likely
+            compressed = _COMPRESS[codec_of](raw)
             if len(compressed) < size:
-                stored, codec = compressed, FRAMED if framed else COMPRESSED
-        self._entries.append(ENTRY.pack(codec, width, size, len(stored)))
-        self._stored.append(bytes(stored))
+                stored, codec = compressed, codec_of
+        self.entries.append(ENTRY.pack(codec, width, size, len(stored)))
+        self.stored.append(bytes(stored))
 
-    def numbers(self, values: Numbers) -> None:
+    def numbers(self, values: Numbers, *, quickly: bool = False) -> None:
         """Numbers, integers each as wide as the greatest needs; one element when all are equal, none when all are 0."""
         bits = values if values.dtype.kind != "f" else values.view(np.uint64)  # -0.0 is not nothing
         if not bits.any():
@@ -93,9 +103,9 @@ class Packing:
             if least >= 0:
                 kind = next((kind for bound, kind in _NARROW if greatest < bound), values.dtype)
                 values = values.astype(kind, copy=False)
-        self.add(np.ascontiguousarray(values).data.cast("B"), values.dtype.itemsize)
+        self.add(np.ascontiguousarray(values).data.cast("B"), values.dtype.itemsize, quickly=quickly)
 
-    def texts(self, values: pa.Array) -> None:
+    def texts(self, values: pa.Array, *, quickly: bool = False) -> None:
         """Strings or bytes without nulls: their lengths, then all of them side by side."""
         ends = ends_of(values)
         first, last = int(ends[0]), int(ends[-1])
@@ -103,21 +113,36 @@ class Packing:
             self.nothing(2)
             return
         self.numbers(ends[1:] - ends[:-1])
-        self.add(memoryview(values.buffers()[2])[first:last], 0)
+        self.add(memoryview(values.buffers()[2])[first:last], 0, quickly=quickly)
 
     def nothing(self, buffers: int = 1) -> None:
         """Buffers of what is all 0, or empty."""
-        self._entries += [_NOTHING] * buffers
+        self.entries += [_NOTHING] * buffers
 
-    def joined(self) -> bytes:
-        """All that was added, with a directory before it."""
-        return b"".join([COUNT.pack(len(self._entries)), *self._entries, *self._stored])
+    def joined(self, *behind: Packing) -> bytes:
+        """All that was added, here and then to the others, with a directory before it."""
+        all_of_it = (self, *behind)
+        entries = [entry for one in all_of_it for entry in one.entries]
+        return b"".join([COUNT.pack(len(entries)), *entries, *(stored for one in all_of_it for stored in one.stored)])
+
+
+def _compressed(raw: memoryview | bytes) -> bytes:
+    found: bytes = ZSTD.compress(raw, asbytes=True)
+    return found
+
+
+def _compressed_quickly(raw: memoryview | bytes) -> bytes:
+    found: bytes = LZ4.compress(raw, asbytes=True)
+    return found
 
 
 def _framed(raw: memoryview | bytes) -> bytes:
     """The stored sizes of all frames, then the frames."""
     frames = [ZSTD.compress(raw[at : at + FRAME_BYTES], asbytes=True) for at in range(0, len(raw), FRAME_BYTES)]
     return b"".join((*(COUNT.pack(len(frame)) for frame in frames), *frames))
+
+
+_COMPRESS = {COMPRESSED: _compressed, FRAMED: _framed, COMPRESSED_QUICKLY: _compressed_quickly}
 
 
 def ends_of(values: pa.Array) -> Numbers:
@@ -134,10 +159,10 @@ def _numbers(values: pa.Array) -> Numbers:
     return np.asarray(values)
 
 
-def pack(packing: Packing, column: pa.Array, *, attributes: bool) -> None:
-    """Add a column's buffers; ``attributes`` says that it is a list of KeyValues, without nulls."""
-    if attributes:
-        _pack_attributes(packing, column)
+def pack(packing: Packing, column: pa.Array, behind: Packing | None = None) -> None:
+    """Add a column's buffers; with ``behind``, where their tally goes, it is a list of KeyValues without nulls."""
+    if behind is not None:
+        _pack_attributes(packing, column, behind)
         return
     kind, nulls = column.type, column.null_count
     if nulls:
@@ -175,17 +200,24 @@ def _pack_plain(packing: Packing, values: pa.Array) -> None:
         packing.numbers(_numbers(values))
 
 
-def _pack_attributes(packing: Packing, lists: pa.ListArray) -> None:
+def _pack_attributes(packing: Packing, lists: pa.ListArray, behind: Packing) -> None:
     encoded = lists.flatten().dictionary_encode()
     codes = encoded.indices.to_numpy()
-    repeated = np.bincount(codes, minlength=len(encoded.dictionary)) > 1
-    rank = np.where(repeated, np.cumsum(repeated), 0)
-    packing.numbers(_sizes(lists))
-    packing.numbers(rank.astype(np.uint16 if len(rank) < 1 << 16 else np.uint32)[codes])
-    packing.texts(encoded.dictionary.filter(pa.array(repeated)))
+    places = codes.astype(np.intp)  # once, and not at each use
+    times = np.bincount(places, minlength=len(encoded.dictionary))
+    repeated = times > 1
+    rank = np.cumsum(repeated, dtype=np.uint16 if len(repeated) < 1 << 16 else np.uint32) * repeated
+    sizes = _sizes(lists)
+    packing.numbers(sizes)
+    packing.numbers(rank.take(places), quickly=True)
+    packing.texts(encoded.dictionary.filter(pa.array(repeated)), quickly=True)
+    behind.numbers(row_counts(times[repeated], codes, sizes))
     rare = encoded.dictionary.filter(pa.array(~repeated))
     packing.texts(rare)
     if len(rare):
-        packing.add(sieve_of(ends_of(rare), rare.buffers()[2]), SIEVE_MIXED_TWICE)
+        wires = ends_of(rare), rare.buffers()[2]
+        packing.add(sieve_of(*wires), SIEVE_MIXED_TWICE)
+        behind.add(marks_of_keys(*wires), 1)
     else:
         packing.nothing()
+        behind.nothing()

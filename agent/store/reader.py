@@ -18,6 +18,7 @@ from agent import schema
 from agent.batch import Signal
 from agent.errors import DeadlinePassed, StoreUnavailable, TooLarge
 from agent.store.faults import is_fatal
+from agent.store.pack import Numbers
 from agent.store.remembered import LARGEST_ORIGIN, OriginRow, Remembered, Selected, origin_bytes
 from agent.store.segment import Bounds
 from agent.store.shelf import Shelf, Taken
@@ -53,6 +54,7 @@ class Reading:
         self._segments: dict[str, View] = {}
         self._shelves: dict[tuple[str, Signal], Shelf] = {}
         self._among: dict[tuple[str, Signal, Wanted], str] = {}
+        self._relations = 0
         self._detached: set[str] = set()
 
     def cancel(self) -> None:
@@ -114,10 +116,29 @@ class Reading:
         """
         key = (source.segment, signal, wanted)
         if key not in self._among:
-            arrivals = self._shelf(source.segment, signal).arrivals(wanted)
-            self._among[key] = f"among_{len(self._among)}"
-            self._cursor.register(self._among[key], pa.table({"arrival": arrivals}))
+            self._among[key] = self._registered(self._shelf(source.segment, signal).arrivals(wanted))
         return replace(source, among=self._among[key])
+
+    def count(self, sources: Sequence[Source], signal: Signal, wanted: Wanted) -> tuple[int, list[Source]]:
+        """How many rows of one segment, of which these are all sources, meet conditions on cold columns within their time.
+
+        What that cannot tell of is left: the sources, limited to rows that meet the conditions at some time.
+
+        Raises:
+            DeadlinePassed: cancelled.
+        """
+        count, arrivals = self._shelf(sources[0].segment, signal).count(wanted)
+        if not len(arrivals):
+            return count, []
+        among = self._registered(arrivals)
+        return count, [replace(source, among=among) for source in sources]
+
+    def _registered(self, arrivals: Numbers) -> str:
+        """The name of a relation of these arrival numbers."""
+        self._relations += 1
+        name = f"among_{self._relations}"
+        self._cursor.register(name, pa.table({"arrival": arrivals}))
+        return name
 
     @property
     def damaged(self) -> list[str]:

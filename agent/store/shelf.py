@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from agent.store.pack import Numbers
 from agent.store.remembered import Blocks
 from agent.store.statement import Wanted
 from agent.store.store import View
+from agent.store.tally import Forms
 from agent.store.weight import weight
 from agent.wires import joined_cells
 
@@ -97,18 +98,30 @@ class Shelf:
 
     def arrivals(self, wanted: Wanted) -> Numbers:
         """The arrival numbers of the rows that meet the conditions, ascending, of those that can be read."""
-        found = [np.zeros(0, np.int64)]
+        forms = list(map(Forms, wanted.attributes))
+        found = [_matches(piece, wanted.text, forms) + piece.extent.first for piece in self._read_for(wanted)]
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
+    def count(self, wanted: Wanted) -> tuple[int, Numbers]:
+        """How many rows meet the conditions, of pieces within the time; of the others, the arrival numbers of those that do."""
+        count, others, forms = 0, [np.zeros(0, np.int64)], list(map(Forms, wanted.attributes))
+        for piece in self._read_for(wanted):
+            if wanted.includes(piece.extent.min_time_ns, piece.extent.max_time_ns):
+                count += _count(piece, wanted.text, forms)
+            else:
+                others.append(_matches(piece, wanted.text, forms) + piece.extent.first)
+        return count, np.concatenate(others)
+
+    def _read_for(self, wanted: Wanted) -> Iterator[Piece]:
+        """The pieces that may have a row that meets the conditions, of those that can be read."""
         sought = Sought(wanted.text)
         if sum(piece.extent.rows for piece in self._pieces) < self._view.part.bounds.rows:
             self._miss()
-        for at, extent in enumerate(piece.extent for piece in self._pieces):
-            outside = wanted.start_ns is not None and extent.max_time_ns < wanted.start_ns
-            if outside or (wanted.end_ns is not None and extent.min_time_ns >= wanted.end_ns):
-                continue
-            piece = self._read(at) if self._may_contain(at, sought) else None
-            if piece is not None:
-                found.append(_matches(piece, wanted) + extent.first)
-        return np.concatenate(found)
+        for number, extent in enumerate(piece.extent for piece in self._pieces):
+            if wanted.overlaps(extent.min_time_ns, extent.max_time_ns) and self._may_contain(number, sought):
+                piece = self._read(number)
+                if piece is not None:
+                    yield piece
 
     def _by_piece(self, arrivals: Sequence[int]) -> dict[int, list[int]]:
         """Which of these rows lie in which piece, by the piece's number, in the order of their first."""
@@ -165,20 +178,26 @@ class Shelf:
         self.damaged = self.damaged or not self._view.segment.retired
 
 
-def _matches(piece: Piece, wanted: Wanted) -> Numbers:
+def _matches(piece: Piece, text: str, attributes: Sequence[Forms]) -> Numbers:
     """The indices of a piece's rows that meet the conditions, ascending."""
     meets = np.ones(piece.extent.rows, bool)
-    if wanted.text:
-        meets = _marked(piece, piece.containing(SEARCHED, wanted.text))
-    for wires in wanted.attributes:
+    if text:
+        meets = _marked(piece, piece.containing(SEARCHED, text))
+    for forms in attributes:
         if not meets.any():
             break
-        meets &= _marked(piece, *(piece.having("attributes", wire) for wire in wires))
+        meets &= _marked(piece, piece.having("attributes", forms))
     return np.flatnonzero(meets)
 
 
-def _marked(piece: Piece, *indices: Numbers) -> Numbers:
+def _count(piece: Piece, text: str, attributes: Sequence[Forms]) -> int:
+    """How many of a piece's rows meet the conditions."""
+    if len(attributes) == 1 and not text:
+        return piece.count_having("attributes", attributes[0])
+    return len(_matches(piece, text, attributes))
+
+
+def _marked(piece: Piece, indices: Numbers) -> Numbers:
     marks = np.zeros(piece.extent.rows, bool)
-    for some in indices:
-        marks[some] = True
+    marks[indices] = True
     return marks

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 BITS_PER_TEXT = 6
-_SEEN = 8
-_MIX, _LENGTH = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
-_WORD, _HALF = (1 << 64) - 1, (1 << 32) - 1
+SEEN = 8
+MIX, _LENGTH = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+WORD, _HALF = (1 << 64) - 1, (1 << 32) - 1
 
 
 def sieve_of(ends: npt.NDArray[Any], data: Any) -> bytes:  # noqa: ANN401 whatever has a buffer, or None
@@ -26,20 +26,33 @@ def sieve_of(ends: npt.NDArray[Any], data: Any) -> bytes:  # noqa: ANN401 whatev
     lengths = np.diff(ends)
     if not len(lengths):
         return b""
-    whole = np.frombuffer(data or b"", np.uint8)[int(ends[0]) : int(ends[-1])]
-    if len(whole) < _SEEN:
-        whole = np.zeros(_SEEN, np.uint8)  # all of them are shorter
-    at_every_byte = np.ndarray((len(whole) - _SEEN + 1,), "<u8", whole, strides=(1,))
-    last = at_every_byte[np.maximum(ends[1:] - ends[0] - _SEEN, 0)]
-    last = np.where(lengths < _SEEN, 0, last)  # of shorter ones the length alone
-    mixed = (last ^ lengths.astype(np.uint64) * np.uint64(_LENGTH)) * np.uint64(_MIX)
+    last = eight_bytes(np.frombuffer(data or b"", np.uint8), ends[1:] - SEEN, lengths)
+    mixed = lengths.astype(np.uint64)
+    mixed *= np.uint64(_LENGTH)
+    mixed ^= last
+    mixed *= np.uint64(MIX)
     bits = _bits(len(lengths))
-    count, salt = np.uint64(bits), np.uint64(bits * _LENGTH & _WORD)
-    mixed = (mixed ^ mixed >> np.uint64(32) ^ salt) * np.uint64(_MIX)
+    count, salt = np.uint64(bits), np.uint64(bits * _LENGTH & WORD)
+    mixed ^= mixed >> np.uint64(32)
+    mixed ^= salt
+    mixed *= np.uint64(MIX)
     marks = np.zeros(int(count), bool)
     for half in (mixed >> np.uint64(32), mixed & np.uint64(_HALF)):
-        marks[half * count >> np.uint64(32)] = True
+        marks[(half * count >> np.uint64(32)).view(np.int64)] = True
     return np.packbits(marks).tobytes()
+
+
+def eight_bytes(whole: npt.NDArray[np.uint8], begins: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """The eight bytes that begin at each of these places, as a number; 0 where the text has fewer."""
+    if len(whole) < SEEN:
+        return np.zeros(len(begins), np.uint64)
+    at_every_byte = np.ndarray((len(whole) - SEEN + 1,), "<u8", whole, strides=(1,))
+    are_short = int(lengths.min()) < SEEN
+    places = (np.where(lengths < SEEN, 0, begins) if are_short else begins).astype(np.intp)
+    found: npt.NDArray[np.uint64] = at_every_byte[places]
+    if are_short:
+        found[lengths < SEEN] = 0
+    return found
 
 
 def _bits(texts: int) -> int:
@@ -50,9 +63,9 @@ def may_hold(sieve: bytes, text: bytes, *, mixed_once: bool = False) -> bool:
     """False when the text is not one of those the filter was made of, by this code or (``mixed_once``) by older."""
     if not sieve:
         return False
-    last = int.from_bytes(text[-_SEEN:], "little") if len(text) >= _SEEN else 0
-    mixed = (last ^ (len(text) * _LENGTH & _WORD)) * _MIX & _WORD
+    last = int.from_bytes(text[-SEEN:], "little") if len(text) >= SEEN else 0
+    mixed = (last ^ (len(text) * _LENGTH & WORD)) * MIX & WORD
     if not mixed_once:
-        mixed = (mixed ^ mixed >> 32 ^ len(sieve) * 8 * _LENGTH & _WORD) * _MIX & _WORD
+        mixed = (mixed ^ mixed >> 32 ^ len(sieve) * 8 * _LENGTH & WORD) * MIX & WORD
     places = (half * len(sieve) * 8 >> 32 for half in (mixed >> 32, mixed & _HALF))
     return all(sieve[place >> 3] >> (7 - (place & 7)) & 1 for place in places)

@@ -51,3 +51,11 @@ class Wanted:
     text: str = ""
     start_ns: int | None = None
     end_ns: int | None = None
+
+    def overlaps(self, earliest_ns: int, latest_ns: int) -> bool:
+        """Whether some of the times between these, both inclusive, are within."""
+        return (self.start_ns is None or latest_ns >= self.start_ns) and (self.end_ns is None or earliest_ns < self.end_ns)
+
+    def includes(self, earliest_ns: int, latest_ns: int) -> bool:
+        """Whether all of them are."""
+        return (self.start_ns is None or earliest_ns >= self.start_ns) and (self.end_ns is None or latest_ns < self.end_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from agent.store.buffers import Buffers, offsets
 from agent.store.pack import SIEVE_MIXED_TWICE, Numbers, is_text
 from agent.store.sieve import may_hold
+from agent.store.tally import Forms
 from agent.wires import WireLists, elements_of
 
 _KEY_VALUES = pa.list_(pa.field("item", pa.binary(), nullable=False))
@@ -46,9 +47,10 @@ def _values(buffers: Buffers, at: int, kind: pa.DataType, count: int) -> pa.Arra
 class Attributes:
     """A column of attributes, of which only what is asked for is unpacked."""
 
-    def __init__(self, buffers: Buffers, at: int, rows: int) -> None:
+    def __init__(self, buffers: Buffers, at: int, rows: int, tally: int | None = None) -> None:
         self._buffers = buffers
         self._rows = rows
+        self._tally = tally
         self._sizes, self._all_codes, self._common, self._rare, self._sieve = at, at + 1, at + 2, at + 4, at + 6
 
     @cached_property
@@ -68,28 +70,60 @@ class Attributes:
 
     @cached_property
     def _common_ends(self) -> Numbers:
-        return offsets(self._buffers.numbers(self._common, int(self._codes.max(initial=0))))
+        count = self._buffers.count_of_texts(self._common)
+        return offsets(self._buffers.numbers(self._common, int(self._codes.max(initial=0)) if count is None else count))
 
     @cached_property
     def _rare_ends(self) -> Numbers:
         return offsets(self._buffers.numbers(self._rare, len(self._calls)))
 
-    def having(self, wire: bytes) -> Numbers:
-        """The indices of the rows in which this very KeyValue stands, ascending, perhaps repeated.
+    def having(self, forms: Forms) -> Numbers:
+        """The indices of the rows in which one of these KeyValues stands, ascending, perhaps repeated.
 
-        Most blocks have it not: then neither codes nor rare ones are unpacked.
+        Most blocks have none: then neither codes nor rare ones are unpacked.
         """
+        return self._rows_of(self._common_among(forms), self._rare_among(forms))
+
+    def count_having(self, forms: Forms) -> int:
+        """How many rows those are."""
+        common, rare = self._common_among(forms), self._rare_among(forms)
+        if len(common) + len(rare) > 1 or (common and self._row_counts is None):
+            return len(np.unique(self._rows_of(common, rare)))
+        return len(rare) if self._row_counts is None or not common else int(self._row_counts[common[0]])
+
+    @cached_property
+    def _row_counts(self) -> Numbers | None:
+        """In how many rows each common one stands; None when that was not written."""
+        if self._tally is None or self._buffers.is_empty(self._tally):
+            return None
+        return self._buffers.numbers(self._tally, len(self._common_ends) - 1)
+
+    def _common_among(self, forms: Forms) -> list[int]:
+        """Which common ones these are, of those that are there."""
         raw = self._buffers.raw(self._common + 1)
-        common = _position(raw, self._common_ends, wire) if wire in raw else None
-        if common is not None:
-            places = np.flatnonzero(self._codes == common + 1)
-        elif may_hold(self._buffers.raw(self._sieve), wire, mixed_once=self._buffers.width(self._sieve) < SIEVE_MIXED_TWICE):
-            raw = self._buffers.raw(self._rare + 1)  # the filter is wrong now and then: the rest is unpacked when it is there
-            rare = _position(raw, self._rare_ends, wire) if wire in raw else None
-            places = np.zeros(0, np.int64) if rare is None else self._calls[[rare]]
-        else:
+        if forms.head not in raw:
+            return []
+        return [number for wire in forms.wires if (number := _number(raw, lambda: self._common_ends, wire)) is not None]
+
+    def _rare_among(self, forms: Forms) -> list[int]:
+        """Which rare ones these are, of those that are there."""
+        if self._tally is not None and not forms.may_share_a_key(self._buffers.raw(self._tally + 1)):
+            return []
+        sieve, mixed_once = self._buffers.raw(self._sieve), self._buffers.width(self._sieve) < SIEVE_MIXED_TWICE
+        likely = [wire for wire in forms.wires if may_hold(sieve, wire, mixed_once=mixed_once)]
+        if not likely:
+            return []
+        raw = self._buffers.raw(self._rare + 1)  # the filter is wrong now and then: the rest is unpacked when one is there
+        return [number for wire in likely if (number := _number(raw, lambda: self._rare_ends, wire)) is not None]
+
+    def _rows_of(self, common: Sequence[int], rare: Sequence[int]) -> Numbers:
+        """The rows in which one of these common or rare ones stands, ascending, perhaps repeated."""
+        places = [np.flatnonzero(self._codes == number + 1) for number in common]
+        if rare:
+            places.append(self._calls[sorted(rare)])
+        if not places:
             return np.zeros(0, np.int64)
-        return np.searchsorted(self._ends, places, side="right") - 1
+        return np.searchsorted(self._ends, np.sort(np.concatenate(places)) if len(places) > 1 else places[0], side="right") - 1
 
     def rows(self, indices: Sequence[int]) -> WireLists:
         """The KeyValues of these rows, in wire form."""
@@ -113,12 +147,12 @@ class Attributes:
         return self._buffers.chosen(self._rare + 1, self._rare_ends, np.searchsorted(self._calls, calls))
 
 
-def _position(raw: bytes, ends: Numbers, wire: bytes) -> int | None:
-    """Which of the texts that lie side by side it is."""
+def _number(raw: bytes, ends: Callable[[], Numbers], wire: bytes) -> int | None:
+    """Which of the texts that lie side by side it is; where they end is worked out when it seems to be one."""
     place = raw.find(wire)
     while place >= 0:
-        number = int(np.searchsorted(ends, place + len(wire)))
-        if number and ends[number] == place + len(wire) and ends[number - 1] == place:
+        number = int(ends().searchsorted(place + len(wire)))
+        if number and ends()[number] == place + len(wire) and ends()[number - 1] == place:
             return number - 1
         place = raw.find(wire, place + 1)
     return None

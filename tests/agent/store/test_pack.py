@@ -16,7 +16,7 @@ from tests.agent.store.drawing import ATTRIBUTES, FIELDS, KEY_VALUES, columns
 def entries(column: pa.Array, *, attributes: bool = False) -> list[tuple[int, int, int, int]]:
     """The directory of a packed column: codec, width, raw bytes and stored bytes of each buffer."""
     packing = Packing()
-    pack(packing, column, attributes=attributes)
+    pack(packing, column, Packing() if attributes else None)
     body = packing.joined()
     (count,) = COUNT.unpack_from(body)
     found = list(ENTRY.iter_unpack(body[COUNT.size : COUNT.size + count * ENTRY.size]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,20 @@ CONDITIONS: list[tuple[Wanted, Any]] = [
 def test_rows_are_found_by_what_their_cold_columns_say(shelf, wanted, meets):
     assert shelf.arrivals(wanted).tolist() == [n for n in ALL if meets(n)]
     assert not shelf.damaged
+
+
+@pytest.mark.parametrize(("wanted", "meets"), CONDITIONS)
+@pytest.mark.parametrize(("start", "end"), [(None, None), (1005, 1045), (1010, 1040), (1041, 1042), (1030, None), (None, 1)])
+def test_rows_of_blocks_within_the_window_are_counted_and_those_of_others_named(shelf, wanted, meets, start, end):
+    count, others = shelf.count(replace(wanted, start_ns=start, end_ns=end))
+    inside, edges = 0, []
+    for first in range(FIRST, ALL[-1], ROWS):
+        found = [n for n in range(first, first + ROWS) if meets(n)]
+        is_over = (start is None or start < first + ROWS) and (end is None or end > first)
+        is_in = (start is None or start <= first) and (end is None or end >= first + ROWS)
+        inside += len(found) if is_in else 0
+        edges += found if is_over and not is_in else []
+    assert (count, others.tolist()) == (inside, edges)
 
 
 @pytest.mark.parametrize(

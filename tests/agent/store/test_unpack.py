@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.store.buffers import Buffers
-from agent.store.pack import FRAME_BYTES, Packing, pack
+from agent.store.pack import FRAME_BYTES, TALLY_BUFFERS, Packing, pack
+from agent.store.tally import Forms
 from agent.store.unpack import Attributes, pick, unpack
 from tests.agent.store.drawing import ATTRIBUTES, FIELDS, KEY_VALUES, columns, sliced
 
@@ -22,9 +24,20 @@ def buffers(column: pa.Array, *, attributes: bool = False) -> Buffers:
     """A column packed, between two others."""
     packing = Packing()
     packing.add(b"before", 1)
-    pack(packing, column, attributes=attributes)
+    tally = Packing()
+    pack(packing, column, tally if attributes else None)
     packing.add(b"behind", 1)
-    return Buffers(memoryview(packing.joined()))
+    return Buffers(memoryview(packing.joined(tally)))
+
+
+def kept(rows: list[list[bytes]], *, tally: bool = True) -> Attributes:
+    """Attributes as a block has them, or without what tallies them, as one of older code has."""
+    packed = buffers(pa.array(rows, KEY_VALUES), attributes=True)
+    return Attributes(packed, 1, len(rows), len(packed) - TALLY_BUFFERS if tally else None)
+
+
+def having(found: Attributes, *wires: bytes) -> list[int]:
+    return found.having(Forms(wires)).tolist()
 
 
 def exactly(values: list[Any]) -> list[Any]:
@@ -82,27 +95,70 @@ def test_as_many_attributes_as_there_are_come_back_whatever_their_codes_need(dis
     packed = buffers(pa.array(rows, KEY_VALUES), attributes=True)
     assert unpack(packed, 1, KEY_VALUES, len(rows), attributes=True).to_pylist() == rows
     found = Attributes(packed, 1, len(rows))
-    assert [found.having(wire).tolist() for wire in (wires[9], wires[-1], b"rare", b"none")] == [[0, 1, 3], [0, 3], [2], []]
+    assert [having(found, wire) for wire in (wires[9], wires[-1], b"rare", b"none")] == [[0, 1, 3], [0, 3], [2], []]
 
 
-@FEW
-@given(rows=ATTRIBUTES, asked=ATTRIBUTES)
-def test_having_is_a_plain_scan_for_what_is_common_rare_absent_or_a_part_of_another(rows, asked):
-    found = Attributes(buffers(pa.array(rows, KEY_VALUES), attributes=True), 1, len(rows))
-    for wire in {wire for row in (*rows, *asked) for wire in row} - {b""}:
-        places = found.having(wire).tolist()
+@pytest.mark.parametrize("tally", [True, False], ids=["tallied", "of older code"])
+@settings(max_examples=60, deadline=None)
+@given(rows=ATTRIBUTES, asked=ATTRIBUTES, data=st.data())
+@example(rows=[[b"twice", b"twice"], [b"twice"]], asked=[[b"once", b"twice"]], data=None)
+@example(rows=[[b"both", b"of them"], [b"both"], [b"of them"]], asked=[[b"both", b"of them"]], data=None)
+def test_having_is_a_plain_scan_for_what_is_common_rare_absent_or_a_part_of_another(tally, rows, asked, data):
+    found = kept(rows, tally=tally)
+    wires = sorted({wire for row in (*rows, *asked) for wire in row} - {b""})
+    several = wires if data is None or not wires else data.draw(st.lists(st.sampled_from(wires), unique=True))
+    for forms in (*((wire,) for wire in wires), *([tuple(several)] if several else [])):
+        places = having(found, *forms)
         assert places == sorted(places)
-        assert sorted(set(places)) == [index for index, row in enumerate(rows) if wire in row]
+        there = [index for index, row in enumerate(rows) if not set(forms).isdisjoint(row)]
+        assert sorted(set(places)) == there
+        assert found.count_having(Forms(forms)) == len(there)
+
+
+def test_rows_are_counted_without_their_codes_unless_one_has_an_attribute_twice():
+    wires = [b"\x0a\x04code\x12\x03\x18%c\x03" % number for number in range(128, 248)]
+    rows = [[wires[n % 120], b"service"] for n in range(1000)]
+    for sent, is_counted in ((rows, True), ([*rows, [b"service", b"service"]], False)):
+        packing, tally = Packing(), Packing()
+        pack(packing, pa.array(sent, KEY_VALUES), tally)
+        packing.stored[1] = bytes(len(packing.stored[1]))  # the codes do not answer any more
+        packed = Buffers(memoryview(packing.joined(tally)))
+        found = Attributes(packed, 0, len(sent), len(packed) - TALLY_BUFFERS)
+        if is_counted:
+            assert [found.count_having(Forms((wire,))) for wire in (wires[0], wires[119], b"service", b"none")] == [
+                9,
+                8,
+                1000,
+                0,
+            ]
+        else:
+            with pytest.raises(OSError, match="Lz4"):
+                found.count_having(Forms((b"service",)))
+
+
+def test_rare_attributes_are_not_looked_through_for_a_key_that_none_has():
+    noise = random.Random(5)
+    wires = [[b"\x0a\x0arequest.id\x12\x12\x0a\x10" + noise.randbytes(16)] for _ in range(2000)]
+    packing, tally = Packing(), Packing()
+    pack(packing, pa.array(wires, KEY_VALUES), tally)
+    longest = max(range(len(packing.stored)), key=lambda at: len(packing.stored[at]))
+    packing.stored[longest] = bytes(len(packing.stored[longest]))  # the rare ones do not answer any more
+    packed = Buffers(memoryview(packing.joined(tally)))
+    others = [Forms((b"\x0a\x0app.tenant\x12\x03\x0a\x01%c" % number,)) for number in range(200)]
+    tallied, untallied = (Attributes(packed, 0, len(wires), at) for at in (len(packed) - TALLY_BUFFERS, None))
+    assert not any(tallied.count_having(forms) for forms in others)
+    with pytest.raises(OSError, match="ZSTD"):  # one in thirteen is let through by the filter of whole attributes
+        sum(untallied.count_having(forms) for forms in others)
 
 
 @pytest.mark.parametrize("times", [1, 2], ids=["rare", "common"])
 def test_a_key_value_inside_another_or_across_two_is_not_found(times):
     rows = [[b"\x0a\x01k\x12\x00", b"ab"], [b"cd", b"", b"xaby"]] * times
-    found = Attributes(buffers(pa.array(rows, KEY_VALUES), attributes=True), 1, len(rows))
+    found = kept(rows)
     for wire in (b"bc", b"abcd", b"aby", b"k", b"d", b"b"):
-        assert found.having(wire).tolist() == []
-    assert found.having(b"ab").tolist() == [0, 2][:times]
-    assert found.having(b"xaby").tolist() == [1, 3][:times]
+        assert having(found, wire) == []
+    assert having(found, b"ab") == [0, 2][:times]
+    assert having(found, b"xaby") == [1, 3][:times]
 
 
 @FEW
@@ -120,13 +176,13 @@ def test_texts_in_frames_come_back_whole_row_by_row_and_searched(data):
     found = Attributes(buffers(lists, attributes=True), 1, rows)
     assert [[column[index].as_py()] for index in indices] == list(found.rows(indices))
     for index in indices:
-        assert index in found.having(column[index].as_py()).tolist()
+        assert index in having(found, column[index].as_py())
 
 
 def test_a_long_text_is_unpacked_no_further_than_it_is_asked_for():
     texts = pa.array([bytes([number]) * FRAME_BYTES for number in range(4)], pa.binary())
     packing = Packing()
-    pack(packing, texts, attributes=False)
+    pack(packing, texts)
     body = bytearray(packing.joined())
     body[-8:] = bytes(8)  # the last frame does not answer any more
     assert pick(Buffers(memoryview(body)), 0, pa.binary(), 4, [2]) == [bytes([2]) * FRAME_BYTES]
