@@ -11,7 +11,7 @@ from typing import Any
 from agent.clock import MINUTE_NS, SystemClock
 from bench.load import Order, Outcome, Running
 from bench.machine import QUIET_SECONDS, REPOSITORY, Use, bytes_of, until_quiet, use_of
-from bench.queries import Question, percentile, rows_kept, timed
+from bench.queries import BY_ATTRIBUTE, Question, percentile, questions, rows_kept, timed
 from bench.target import Agent, Ended, Target
 
 Figures = dict[str, Any]
@@ -193,7 +193,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
 
 
 def killed(plan: Plan, directory: Path) -> Figures:
-    """A full open segment, kill -9, and how long the next start takes.
+    """A full open segment, kill -9, how long the next start takes, and an attribute's value looked for in all that is there.
 
     Raises:
         RuntimeError: something that was acknowledged is not there.
@@ -217,15 +217,20 @@ def killed(plan: Plan, directory: Path) -> Figures:
             "journal_mib": journal >> 20,
             "start_seconds": round(again.start_seconds, 2),
             "rss_mib": use_of(again.target.pid).rss >> 20,
+            "queries": ask(again.target, _by_attribute(plan.shape, outcome.trace_ids), plan.runs, seconds=60.0),
         }
     finally:
         again.kill()
 
 
-def ask(target: Target, kinds: list[Question], runs: int) -> Figures:
+def _by_attribute(shape: str, trace_ids: list[str]) -> list[Question]:
+    return [kind for kind in questions(shape, trace_ids) if kind.name == BY_ATTRIBUTE]
+
+
+def ask(target: Target, kinds: list[Question], runs: int, seconds: float = 300.0) -> Figures:
     """Queries with nothing else going on."""
     until_quiet(target.pid, 20)
-    return timed(target, kinds, runs, seconds=300.0)
+    return timed(target, kinds, runs, seconds)
 
 
 def steady(plan: Plan, target: Target) -> Figures:

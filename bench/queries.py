@@ -20,6 +20,7 @@ from bench.sheet import SERVICES
 from bench.target import Target
 
 DEADLINE_SECONDS = 30.0
+BY_ATTRIBUTE = "attribute = value, 5 min, 100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def questions(shape: str, trace_ids: list[str]) -> list[Question]:
     if shape == "usual":
         found[3:3] = [
             Question(
-                "attribute = value, 5 min, 100",
+                BY_ATTRIBUTE,
                 spans(attributes=failed, start_time=lambda: _since(5), limit=100),
                 lambda r: len(r.spans) == 100 and r.spans[0].attributes["http.response.status_code"] == '{"intValue":"500"}',
             ),

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import REPOSITORY, today
+from bench.queries import BY_ATTRIBUTE
 
 RESULTS = REPOSITORY / "bench/results"
 WIDTH = 128
@@ -27,6 +28,7 @@ _GOALS: dict[str, tuple[float, float]] = {
     "service + 5 min, newest 1,000": (50, 20),
     "errors of the hour, 100": (50, 20),
     "text that no body has, 5 min": (250, 30),
+    BY_ATTRIBUTE: (300, 300),
     "start after kill -9 with a full open segment (s)": (3, 1),
 }
 _GOALS_OF_SIGNAL: dict[str, dict[str, tuple[int, int]]] = {
@@ -86,6 +88,7 @@ def _sections(figures: dict[str, Any]) -> list[tuple[str, list[Row]]]:
         rows: list[Row] = [
             ("start after kill -9 with a full open segment (s)", found["start_seconds"]),
             ("RSS then (MiB)", found["rss_mib"]),
+            *_queries(found.get("queries", {})),
         ]
         sections.append((f"killed with {found['spans']:,} spans in {found['journal_mib']} MiB of journal", rows))
     if "filled" in figures:
