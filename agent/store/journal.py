@@ -1,7 +1,7 @@
 """Frames on disk: append, sync, cut back, replay. The journal is the promise (ADR 3).
 
 A journal opens with ``MAGIC`` and ``schema.VERSION``. A frame is one group: a header (mark, CRC-32 of what follows it, size)
-and sections: the Arrow IPC bytes of a record batch under zstd-1, or blocks, which are packed already. Replay ends at the first
+and sections: the Arrow IPC bytes of a record batch under LZ4, or blocks, which are packed already. Replay ends at the first
 frame that is short, marked wrong or fails its CRC: what came back is an exact prefix of what was acknowledged.
 """
 
@@ -24,9 +24,10 @@ from agent.store.block import HEAD, Block, read_head
 MAGIC = b"CORALJNL"
 _FILE_HEADER = struct.Struct("<8sII")  # magic, version, reserved
 _FRAME_HEADER = struct.Struct("<4sIQ")  # mark, CRC-32, body bytes
-_MARK = b"CJF2"
+_MARK = b"CJF3"
 _SECTION = struct.Struct("<BxxxxxxxQQ")  # section number, stored bytes, raw bytes
-_ZSTD = pa.Codec("zstd", compression_level=1)
+_CODECS = {_MARK: pa.Codec("lz4_raw"), b"CJF2": pa.Codec("zstd")}
+"""What packs the record batches of frames with a mark; older code wrote the other."""
 
 SECTIONS: dict[int, tuple[str, pa.Schema]] = {
     1: ("spans", schema.hot_schema(Signal.TRACES)),
@@ -70,7 +71,7 @@ def encode(frame: Frame) -> bytes:
     parts: list[bytes] = []
     for name, batch in frame.batches.items():
         raw = batch.serialize()
-        stored = _ZSTD.compress(raw, asbytes=True)
+        stored = _CODECS[_MARK].compress(raw, asbytes=True)
         parts += [_SECTION.pack(_NUMBERS[name], len(stored), raw.size), stored]
     for block in frame.blocks:
         parts += [_SECTION.pack(_BLOCK, len(block.stored), len(block.stored)), block.stored]
@@ -79,7 +80,7 @@ def encode(frame: Frame) -> bytes:
     return b"".join((_MARK, struct.pack("<I", zlib.crc32(body, zlib.crc32(size))), size, body))
 
 
-def _decode(body: memoryview, stored_below: Mapping[Signal, int]) -> Frame:
+def _decode(body: memoryview, codec: pa.Codec, stored_below: Mapping[Signal, int]) -> Frame:
     """A frame's content, without the rows and blocks that the files have."""
     frame = Frame()
     are_stored: dict[str, bool] = {}
@@ -91,7 +92,7 @@ def _decode(body: memoryview, stored_below: Mapping[Signal, int]) -> Frame:
             if not is_stored:
                 frame.blocks.insert(0, Block(bytes(content)))
         elif not are_stored.get(name := SECTIONS[number][0]):
-            batch = _ZSTD.decompress(content, decompressed_size=raw)
+            batch = codec.decompress(content, decompressed_size=raw)
             frame.batches[name] = pa.ipc.read_record_batch(batch, SECTIONS[number][1])
     return frame
 
@@ -127,7 +128,7 @@ def replay(
         while len(head := file.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
             mark, crc, body_bytes = _FRAME_HEADER.unpack(head)
             left = path.stat().st_size - file.tell()
-            if mark != _MARK:
+            if mark not in _CODECS:
                 damaged()
                 return
             if body_bytes > left:  # cut short, or a damaged size, which must not be read by
@@ -136,7 +137,7 @@ def replay(
             if zlib.crc32(body, zlib.crc32(head[8:])) != crc:
                 damaged()
                 return
-            yield _decode(memoryview(body), stored_below)
+            yield _decode(memoryview(body), _CODECS[mark], stored_below)
 
 
 class Journal:

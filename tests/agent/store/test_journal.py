@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import os
@@ -52,6 +53,21 @@ def extents_of(path: Path) -> list[Extent]:
 
 
 FRAMES = [frame(n, first, n % 3) for n, first in ((1, 0), (30, 1), (2, 31), (300, 33))]
+
+OF_OLDER_CODE = base64.b64decode(
+    "Q0pGMnCrjQvLAAAAAAAAAAgAAAAAAAAAswAAAAAAAAAoAgAAAAAAACi1L/1gKAFNBQAiihokkKdpDf//v9/d3d1Jn3VZ6BU2sQPY84JMl75ZecD1"
+    "1sS2tVCmfwDHEUhAmCbpyUnhwCAqkKJfRGuttdaQyYEXCoXegPb5vM1m8zJa5l3ee2+ifdkaV96jylQSnHkYXlXvIXJRVWwLa60VKCDg9wyYD2OJ"
+    "MR6wxBgPWFCxsdLvxgMPPGAZS4zxwAMPuMQYD1jGEmM88MADDzzwwAOWGMMWA4cPY7oL"
+)
+"""A frame with the origin 7, whose record batch is under zstd."""
+
+
+def test_frames_of_older_code_come_back_before_those_of_this(tmp_path):
+    journal = Journal(tmp_path / "j")
+    journal.append(OF_OLDER_CODE)
+    journal.append(encode(FRAMES[1]))
+    journal.close()
+    assert contents(replay(journal.path)) == contents([Frame({"origins": origins(7)}), FRAMES[1]])
 
 
 def written(path: Path, frames: list[Frame]) -> bytes:
