@@ -21,7 +21,7 @@ from bench import phases, report
 from bench.connections import HTTP
 from bench.machine import REPOSITORY, about, cores, use_of
 from bench.peer import Peer, in_turns, show_rounds
-from bench.queries import questions, questions_of_logs
+from bench.queries import Question, questions, questions_of_logs
 from bench.shapes import SHAPES
 from bench.target import Agent
 
@@ -114,15 +114,16 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
     if plan.killed:
         figures["killed"] = phases.killed(plan, directory / "killed")
     hour = directory / "hour"
-    trace_ids: list[str] = []
+    kinds: list[Question] = []
     if plan.spans:
         speed = figures["saturated"]["spans_per_second"] if plan.seconds else USUAL_SPANS_PER_SECOND
-        figures["filled"], trace_ids = phases.fill(plan, hour, speed)
+        figures["filled"], trace_ids, end_ns = phases.fill(plan, hour, speed)
+        kinds = questions_of_logs(end_ns) if plan.signal == "logs" else questions(plan.shape, trace_ids, end_ns)
     if plan.spans or plan.steady_seconds:
         agent = Agent(hour, plan.server_core, plan.settings, plan.checkout)
         try:
             figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
-            figures |= _with_an_hour(plan, agent, trace_ids)
+            figures |= _with_an_hour(plan, agent, kinds)
             agent.stop()
             figures["restarted"]["complaints"] = agent.complaints()[:20]
         finally:
@@ -130,11 +131,9 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
     return figures
 
 
-def _with_an_hour(plan: phases.Plan, agent: Agent, trace_ids: list[str]) -> dict[str, Any]:
+def _with_an_hour(plan: phases.Plan, agent: Agent, kinds: list[Question]) -> dict[str, Any]:
     """Queries, the steady rate, and both, over what was filled."""
     figures: dict[str, Any] = {}
-    asked = questions_of_logs() if plan.signal == "logs" else questions(plan.shape, trace_ids)
-    kinds = asked if plan.spans else []
     if kinds:
         figures["restarted"] = {"start_seconds": round(agent.start_seconds, 2), "rss_mib": _rss_mib(agent)}
         figures["queries"] = phases.ask(agent.target, kinds, plan.runs)

@@ -160,10 +160,10 @@ def _sealed(ended: Ended, before_stop: float, directory: Path, rows: int) -> Fig
     }
 
 
-def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures, list[str]]:
+def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures, list[str], int]:
     """An hour of telemetry in about twelve segments, sent at once: its event times, like its arrivals, go from old to new.
 
-    Returns figures and ids of traces.
+    Returns figures, ids of traces, and where the event times end, in nanoseconds.
 
     Raises:
         RuntimeError: nothing was accepted. (Some may be refused: adversarial spans come faster than they can be stored.)
@@ -172,6 +172,7 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
     segment = max(1, round(plan.spans / spans_per_second / SEGMENTS_OF_AN_HOUR))
     agent = Agent(directory, plan.server_core, plan.settings | {"STORE__SEGMENT": f"{segment}s"}, plan.checkout)
     try:
+        end_ns = SystemClock().now_ns()
         order = Order(
             agent.target.otlp_grpc,
             shape=plan.shape,
@@ -180,14 +181,14 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
             connections=plan.connections,
             seconds=FILL_SECONDS,
             requests=requests,
-            first_ns=SystemClock().now_ns() - HOUR_NS,
+            first_ns=end_ns - HOUR_NS,
             step_ns=HOUR_NS // requests,
         )
         outcome = _watch(agent.target.pid, order, plan.client_core).outcome
         if not outcome.accepted:
             raise RuntimeError(f"the agent accepted nothing: {outcome.errors}")
         before_stop = use_of(agent.target.pid).cpu_seconds
-        return _sent(outcome) | _sealed(agent.stop(), before_stop, directory, outcome.accepted), outcome.trace_ids
+        return _sent(outcome) | _sealed(agent.stop(), before_stop, directory, outcome.accepted), outcome.trace_ids, end_ns
     finally:
         agent.kill()
 

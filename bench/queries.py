@@ -32,14 +32,17 @@ class Question:
     done: Callable[[Any], bool]
 
 
-def _since(minutes: int) -> Timestamp:
+def _since(minutes: int, end_ns: int | None = None) -> Timestamp:
     stamp = Timestamp()
-    stamp.FromNanoseconds(SystemClock().now_ns() - minutes * MINUTE_NS)
+    stamp.FromNanoseconds((end_ns or SystemClock().now_ns()) - minutes * MINUTE_NS)
     return stamp
 
 
-def questions(shape: str, trace_ids: list[str]) -> list[Question]:
-    """The kinds of query for data of a shape that was sent over an hour; every run asks for other values."""
+def questions(shape: str, trace_ids: list[str], end_ns: int | None = None) -> list[Question]:
+    """The kinds of query for data of a shape that was sent over an hour; every run asks for other values.
+
+    Five minutes are those before ``end_ns``, where the data ends; None: before the moment of asking.
+    """
     traces = itertools.cycle(random.Random(1).sample(trace_ids, len(trace_ids)))
     services = itertools.cycle(SERVICES)
     spans_of_a_trace = 8 if shape == "usual" else 1
@@ -56,12 +59,12 @@ def questions(shape: str, trace_ids: list[str]) -> list[Question]:
         Question("trace by id", spans(trace_id=lambda: next(traces)), lambda r: len(r.spans) == spans_of_a_trace),
         Question(
             "service + 5 min, newest 1,000",
-            spans(service_name=lambda: next(services), start_time=lambda: _since(5), limit=1000),
+            spans(service_name=lambda: next(services), start_time=lambda: _since(5, end_ns), limit=1000),
             lambda r: len(r.spans) == 1000 and len(r.spans[0].attributes) == 12,
         ),
         Question(
             "errors of the hour, 100",
-            spans(errors_only=True, start_time=lambda: _since(60), limit=100),
+            spans(errors_only=True, start_time=lambda: _since(60, end_ns), limit=100),
             lambda r: len(r.spans) == 100 and r.spans[0].is_error,
         ),
         Question(
@@ -74,14 +77,14 @@ def questions(shape: str, trace_ids: list[str]) -> list[Question]:
         found[3:3] = [
             Question(
                 BY_ATTRIBUTE,
-                spans(attributes=failed, start_time=lambda: _since(5), limit=100),
+                spans(attributes=failed, start_time=lambda: _since(5, end_ns), limit=100),
                 lambda r: len(r.spans) == 100 and r.spans[0].attributes["http.response.status_code"] == '{"intValue":"500"}',
             ),
             Question(
                 "attribute = value, absent, hour",
                 spans(
                     attributes=[api.AttributeFilter(key="app.request.id", value="absent")],
-                    start_time=lambda: _since(60),
+                    start_time=lambda: _since(60, end_ns),
                     limit=100,
                 ),
                 lambda r: not r.spans and r.total_is_exact,
@@ -90,12 +93,14 @@ def questions(shape: str, trace_ids: list[str]) -> list[Question]:
     return found
 
 
-def questions_of_logs() -> list[Question]:
-    """The kinds of query for log records that were sent over an hour."""
+def questions_of_logs(end_ns: int | None = None) -> list[Question]:
+    """The kinds of query for log records that were sent over an hour; see ``questions``."""
 
     def logs(**fields: Any) -> Callable[[api_grpc.TelemetryQueryStub], Any]:  # noqa: ANN401 the values of a request
         def ask(stub: api_grpc.TelemetryQueryStub) -> Any:  # noqa: ANN401 the generated stub has no types
-            return stub.QueryLogs(api.QueryLogsRequest(start_time=_since(5), limit=100, **fields), timeout=DEADLINE_SECONDS)
+            return stub.QueryLogs(
+                api.QueryLogsRequest(start_time=_since(5, end_ns), limit=100, **fields), timeout=DEADLINE_SECONDS
+            )
 
         return ask
 

@@ -87,13 +87,13 @@ def _saturated(plans: dict[str, Plan], signal: str, rounds: int, room: Path) -> 
 def _over_an_hour(plans: dict[str, Plan], room: Path) -> Figures:
     """What each is filled with, queries over it in turns, and then a steady rate for the one and the other."""
     filled = _of_both(lambda side: phases.fill(plans[side], room / side, FILL_SPANS_PER_SECOND))
-    figures: Figures = {"filled": {side: of for side, (of, _) in filled.items()}}
+    figures: Figures = {"filled": {side: of for side, (of, *_) in filled.items()}}
     with ExitStack() as stack:
         agents: dict[str, Agent] = {}
         for side, plan in plans.items():
             agents[side] = Agent(room / side, plan.server_core, plan.settings, plan.checkout)
             stack.callback(agents[side].kill)
-        kinds = {side: questions("usual", filled[side][1]) for side in SIDES}
+        kinds = {side: questions("usual", *filled[side][1:]) for side in SIDES}
         figures["queries"] = asked({side: agent.target for side, agent in agents.items()}, kinds, plans["now"].runs)
         if plans["now"].steady_seconds:
             figures["steady"] = _of_both(lambda side: phases.steady(plans[side], agents[side].target))
