@@ -87,9 +87,11 @@ class Attributes:
     def count_having(self, forms: Forms) -> int:
         """How many rows those are."""
         common, rare = self._common_among(forms), self._rare_among(forms)
-        if len(common) + len(rare) > 1 or (common and self._row_counts is None):
-            return len(np.unique(self._rows_of(common, rare)))
-        return len(rare) if self._row_counts is None or not common else int(self._row_counts[common[0]])
+        if not common and len(rare) < 2:
+            return len(rare)  # what is rare stands in one row
+        if len(common) == 1 and not rare and self._row_counts is not None:
+            return int(self._row_counts[common[0]])
+        return len(np.unique(self._rows_of(common, rare)))
 
     @cached_property
     def _row_counts(self) -> Numbers | None:
