@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,7 @@ class Reading:
         self._segments: dict[str, View] = {}
         self._shelves: dict[tuple[str, Signal], Shelf] = {}
         self._among: dict[tuple[str, Signal, Wanted], str] = {}
-        self._relations = 0
+        self._numbers = itertools.count()
         self._detached: set[str] = set()
 
     def cancel(self) -> None:
@@ -114,30 +115,21 @@ class Reading:
         Raises:
             DeadlinePassed: cancelled.
         """
-        key = (source.segment, signal, wanted)
-        if key not in self._among:
+        if (key := (source.segment, signal, wanted)) not in self._among:
             self._among[key] = self._registered(self._shelf(source.segment, signal).arrivals(wanted))
         return replace(source, among=self._among[key])
 
     def count(self, sources: Sequence[Source], signal: Signal, wanted: Wanted) -> tuple[int, list[Source]]:
-        """How many rows of one segment, of which these are all sources, meet conditions on cold columns within their time.
+        """As ``among``: how many rows of one segment, of which these are all sources, meet the conditions within their time.
 
         What that cannot tell of is left: the sources, limited to rows that meet the conditions at some time.
-
-        Raises:
-            DeadlinePassed: cancelled.
         """
         count, arrivals = self._shelf(sources[0].segment, signal).count(wanted)
-        if not len(arrivals):
-            return count, []
-        among = self._registered(arrivals)
-        return count, [replace(source, among=among) for source in sources]
+        return count, [replace(source, among=self._registered(arrivals)) for source in sources] if len(arrivals) else []
 
     def _registered(self, arrivals: Numbers) -> str:
         """The name of a relation of these arrival numbers."""
-        self._relations += 1
-        name = f"among_{self._relations}"
-        self._cursor.register(name, pa.table({"arrival": arrivals}))
+        self._cursor.register(name := f"among_{next(self._numbers)}", pa.table({"arrival": arrivals}))
         return name
 
     @property
@@ -146,9 +138,8 @@ class Reading:
         return sorted(self._detached.union(segment for (segment, _), shelf in self._shelves.items() if shelf.damaged))
 
     def _shelf(self, segment: str, signal: Signal) -> Shelf:
-        view = self._views[segment, signal]
         if (segment, signal) not in self._shelves:
-            self._shelves[segment, signal] = Shelf(view, self._check, self._remembered.blocks)
+            self._shelves[segment, signal] = Shelf(self._views[segment, signal], self._check, self._remembered.blocks)
         return self._shelves[segment, signal]
 
     def _check(self) -> None:
@@ -244,8 +235,9 @@ class Reading:
             source = Source(f"{view.segment.alias}.origins", segment, None, view.part.bounds)
             names = ", ".join(schema.ORIGINS.names)
             text = f"SELECT {names} FROM {source.relation} WHERE list_contains(?::UBIGINT[], hash)"  # noqa: S608 our own names
-            read = self.select(source, Statement(text, [lacking]))
-            rows += [dict(zip(schema.ORIGINS.names, row, strict=True)) for row in read]
+            rows += [
+                dict(zip(schema.ORIGINS.names, row, strict=True)) for row in self.select(source, Statement(text, [lacking]))
+            ]
         return {row["hash"]: row for row in rows}
 
 

@@ -113,6 +113,7 @@ NOT_TYPED = {
     "make bench": A_TEST_RUN,
     "make restricted": A_TEST_RUN,
     "make soak": A_TEST_RUN,
+    "make turns": A_TEST_RUN,
     "make tempo-check": A_TEST_RUN,
     "make conformance": A_TEST_RUN,
     "python -m bench.house --signal traces --peer ENDPOINT --pid N": "it measures another server: tests/bench measures two agents so",

@@ -108,15 +108,12 @@ def test_rows_are_found_by_what_their_cold_columns_say(shelf, wanted, meets):
 @pytest.mark.parametrize(("wanted", "meets"), CONDITIONS)
 @pytest.mark.parametrize(("start", "end"), [(None, None), (1005, 1045), (1010, 1040), (1041, 1042), (1030, None), (None, 1)])
 def test_rows_of_blocks_within_the_window_are_counted_and_those_of_others_named(shelf, wanted, meets, start, end):
+    blocks = [range(first, first + ROWS) for first in range(FIRST, ALL[-1], ROWS)]
+    within = [one for one in blocks if (start is None or start <= one[0]) and (end is None or end > one[-1])]
+    over = [one for one in blocks if (start is None or start <= one[-1]) and (end is None or end > one[0])]
     count, others = shelf.count(replace(wanted, start_ns=start, end_ns=end))
-    inside, edges = 0, []
-    for first in range(FIRST, ALL[-1], ROWS):
-        found = [n for n in range(first, first + ROWS) if meets(n)]
-        is_over = (start is None or start < first + ROWS) and (end is None or end > first)
-        is_in = (start is None or start <= first) and (end is None or end >= first + ROWS)
-        inside += len(found) if is_in else 0
-        edges += found if is_over and not is_in else []
-    assert (count, others.tolist()) == (inside, edges)
+    assert count == sum(meets(n) for one in within for n in one)
+    assert others.tolist() == [n for one in over if one not in within for n in one if meets(n)]
 
 
 @pytest.mark.parametrize(
