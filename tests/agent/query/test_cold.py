@@ -17,6 +17,7 @@ from agent.query.names import NamesSearch
 from agent.query.plan import Plan
 from agent.query.search import Search
 from agent.query.series import find_series
+from agent.query.spans import SPANS
 from agent.store.cold import places_in
 from agent.store.reader import Reading
 from agent.store.statement import Source, Statement
@@ -106,6 +107,34 @@ def test_a_damaged_block_is_named_and_the_other_rows_are_shown(tmp_path, fields)
         assert [row["name"] for row in found.rows] == ["operation 2"]
         assert found.warnings == [f"a block of segment {name} could not be read; its rows are missing from this answer"]
         assert find(store, plan(**SINCE, trace_id=f"{3:032x}")).warnings == [], "where nobody looked nothing is missing"
+
+
+@pytest.mark.parametrize("order", [api.ORDER_NEWEST, api.ORDER_SLOWEST], ids=["found by the count", "found by the page"])
+def test_a_total_by_attribute_leaves_out_a_damaged_block_and_says_so(tmp_path, order):
+    with opened(tmp_path) as (store, _):
+        for numbers in (range(4), range(4, 7)):
+            keep(store, *(span(n, start_time_unix_nano=START + n, attributes=attributes({"k": "v"})) for n in numbers))
+            flushed(store, seal=True)
+        name = damage(store, Signal.TRACES)
+        found = find(store, plan(**SINCE, order=order, attributes=[{"key": "k", "value": "v"}], limit=1))
+        assert (len(found.rows), found.total, found.has_more) == (1, 3, True)
+        assert found.warnings == [f"a block of segment {name} could not be read; its rows are missing from this answer"]
+
+
+def test_a_total_by_attribute_leaves_out_a_segment_whose_file_does_not_answer(tmp_path):
+    with opened(tmp_path) as (store, _):
+        for numbers in (range(4), range(4, 7)):
+            keep(store, *(span(n, start_time_unix_nano=START + n, attributes=attributes({"k": "v"})) for n in numbers))
+            flushed(store, seal=True)
+        name = store.segments[0].name
+        with reading(store) as one:
+            wanted = plan(**SINCE, order=api.ORDER_OLDEST, attributes=[{"key": "k", "value": "v"}], limit=1)
+            search = Search(wanted, SPANS, one, DEFAULT)
+            store.connection.execute(f"DETACH {store.segments[0].alias}")
+            store.segments[0].attached = False
+            found = search.run()
+        assert (len(found.rows), found.total, found.has_more) == (1, 3, True)
+        assert found.warnings == [f"segment {name} could not be read; its rows are missing from this answer"]
 
 
 def test_a_damaged_block_of_points_is_named_by_series_and_names(tmp_path):
