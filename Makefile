@@ -46,8 +46,8 @@ TOOLS := $(VENV)/tools/deploy/.ready $(VENV)/tools/checkov/.ready $(VENV)/tools/
 tools: $(TOOLS)
 
 $(TOOLS): $(VENV)/tools/%/.ready: requirements/%.txt | $(VENV)/.ready
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
-	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --only-binary :all: --require-hashes -r $<
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $<
 	touch $@
 
 ## Wheel and sdist, in dist/.

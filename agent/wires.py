@@ -8,13 +8,11 @@ from itertools import accumulate, chain, pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agent.arrays import Numbers, ends_of
 from agent.values import delimiter
-
-Numbers = npt.NDArray[Any]
 
 _EMPTY = pa.py_buffer(b"")
 _NOTHING = pa.scalar(b"", pa.binary())
@@ -156,13 +154,6 @@ def laid_out(array: pa.BinaryArray) -> tuple[bytes, Numbers]:
     ends, data = ends_of(array), array.buffers()[2]
     low, high = int(ends[0]), int(ends[-1])
     return data[low:high].to_pybytes() if low < high else b"", ends - low
-
-
-def ends_of(array: pa.BinaryArray) -> Numbers:
-    """Where in their buffer each value of an array begins and, behind, the last one ends."""
-    if not len(array):
-        return np.zeros(1, np.int32)
-    return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
 
 
 def bytes_of(array: pa.BinaryArray) -> list[bytes]:

@@ -10,22 +10,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import ptars
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.protobuf.message import Message
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema, services
+from agent.arrays import Numbers, booleans_of, column_of, elements_of, ends_of, parents_of, sizes_of
 
 _POOL = ptars.HandlerPool([otlp_columns_pb2.DESCRIPTOR])
-
-
-Numbers = npt.NDArray[np.int64]
 
 
 class Undecodable(ValueError):
@@ -100,30 +96,20 @@ class Flat:
     """
 
     columns: pa.StructArray
-    request: pa.Array
-    scope: pa.Array
+    request: npt.NDArray[np.int64]
+    scope: npt.NDArray[np.int64]
     origins: list[Origin | None]
     repeated: int = 0
     """Bytes that the payloads take with what they say once for many."""
 
 
-def byte_lengths(texts: pa.Array) -> Numbers:
-    """Bytes of each text; 0 for null."""
-    return np.asarray(pc.fill_null(pc.binary_length(texts), 0), np.int64)
-
-
-def list_lengths(lists: pa.Array) -> Numbers:
-    """Elements of each list; 0 for null."""
-    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0), np.int64)
-
-
-def repeated(payloads: Sequence[bytes], request: pa.Array, said: Numbers, times: Numbers) -> int:
+def repeated(payloads: Sequence[bytes], request: Numbers, said: Numbers, times: Numbers) -> int:
     """Bytes that these payloads take when what is said once in each ``request`` stands beside all that it is said of.
 
     Raises:
         Repeating: too many for one of them.
     """
-    taken = np.bincount(np.asarray(request), weights=said * times, minlength=len(payloads))
+    taken = np.bincount(request, weights=np.multiply(said, times, dtype=np.int64), minlength=len(payloads))
     most = np.minimum([MAX_REPEATED * len(payload) for payload in payloads], MAX_REPEATED_BYTES)
     if (taken > most).any():
         raise Repeating("more than is held")
@@ -146,26 +132,17 @@ def flatten(payloads: Sequence[bytes], message: type[Message]) -> Flat:
     except ValueError as error:
         raise Undecodable(str(error)) from error
     resources = batch.column(0)
-    resource = resources.flatten()
+    resource = elements_of(resources)
     scopes = resource.field(1)
-    scope = scopes.flatten()
+    scope = elements_of(scopes)
     records = scope.field(1)
-    said = byte_lengths(resource.field(0)) + byte_lengths(resource.field(2))
-    taken = repeated(payloads, resources.value_parent_indices(), said, list_lengths(scopes))
-    resource_of_scope = scopes.value_parent_indices()
-    request_of_scope = resources.value_parent_indices().take(resource_of_scope)
-    scope_of_record = records.value_parent_indices()
-    origins = [
-        origin_of(*parts)
-        for parts in zip(
-            resource.field(0).take(resource_of_scope).to_pylist(),
-            resource.field(2).take(resource_of_scope).to_pylist(),
-            scope.field(0).to_pylist(),
-            scope.field(2).to_pylist(),
-            strict=True,
-        )
-    ]
-    return Flat(records.flatten(), request_of_scope.take(scope_of_record), scope_of_record, origins, taken)
+    said = sizes_of(resource.field(0)) + sizes_of(resource.field(2))
+    request_of_resource, resource_of_scope, scope_of_record = (parents_of(lists) for lists in (resources, scopes, records))
+    taken = repeated(payloads, request_of_resource, said, sizes_of(scopes))
+    wires, urls = resource.field(0).to_pylist(), resource.field(2).to_pylist()
+    of_scopes = zip(resource_of_scope.tolist(), scope.field(0).to_pylist(), scope.field(2).to_pylist(), strict=True)
+    origins = [origin_of(wires[at], urls[at], wire, url) for at, wire, url in of_scopes]
+    return Flat(elements_of(records), request_of_resource[resource_of_scope][scope_of_record], scope_of_record, origins, taken)
 
 
 def entries(records: pa.StructArray) -> int:
@@ -191,13 +168,6 @@ def origins_batch(origins: Sequence[Origin]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({n: [getattr(o, n) for o in origins] for n in names}, schema=schema.ORIGINS)
 
 
-def ends_of(values: pa.Array) -> npt.NDArray[np.int32]:
-    """The offsets of a column of ids, texts or lists, one more than it has elements."""
-    if not len(values):
-        return np.zeros(1, np.int32)
-    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
-
-
 def all_of_length(ids: pa.Array, length: int) -> bool:
     """Whether every id has this length: a look at the offsets, twenty times faster than measuring each."""
     ends = ends_of(ids)
@@ -211,22 +181,15 @@ def word_values(ids: pa.Array) -> npt.NDArray[np.uint64]:
     return np.frombuffer(ids.buffers()[2], "<u8", count, int(ends[0])) if count else np.zeros(0, np.uint64)
 
 
-def _column(values: npt.NDArray[Any], validity: bytes | None = None) -> pa.Array:
-    """A column of words, as it lies."""
-    return pa.Array.from_buffers(
-        pa.uint64(), len(values), [None if validity is None else pa.py_buffer(validity), pa.py_buffer(values)]
-    )
-
-
 def words(ids: pa.Array) -> pa.Array:
     """``word_values`` as a column."""
-    return _column(word_values(ids))
+    return column_of(word_values(ids), pa.uint64())
 
 
 def halves(ids: pa.Array) -> tuple[pa.Array, pa.Array]:
     """The first and the second eight bytes of sixteen-byte ids, as words."""
     both = word_values(ids)
-    return _column(np.ascontiguousarray(both[0::2])), _column(np.ascontiguousarray(both[1::2]))
+    return column_of(both[0::2], pa.uint64()), column_of(both[1::2], pa.uint64())
 
 
 def optional_words(ids: pa.Array) -> pa.Array:
@@ -240,19 +203,19 @@ def optional_words(ids: pa.Array) -> pa.Array:
         return words(ids)
     values = np.zeros(len(ids), np.uint64)
     values[present] = word_values(ids)
-    return _column(values, np.packbits(present, bitorder="little").tobytes())
+    return column_of(values, pa.uint64(), present)
 
 
 def origin_columns(flat: Flat) -> dict[str, pa.Array]:
     """The columns every signal has from its origin: ``origin`` and ``service_name``."""
-    hashes = pa.array([origin.hash if origin else 0 for origin in flat.origins], pa.uint64())
+    hashes = np.array([origin.hash if origin else 0 for origin in flat.origins], np.uint64)
     names = pa.array([origin.service_name if origin else "" for origin in flat.origins], pa.string())
-    return {"origin": hashes.take(flat.scope), "service_name": names.take(flat.scope)}
+    return {"origin": column_of(hashes[flat.scope], pa.uint64()), "service_name": names.take(column_of(flat.scope, pa.int64()))}
 
 
 def times(column: pa.Array) -> pa.Array:
     """OTLP's unsigned times as signed nanoseconds; every one must be at most ``LATEST_NS``."""
-    return column.cast(pa.int64())
+    return column.view(pa.int64())
 
 
 LATEST_NS = 2**63 - 1
@@ -265,9 +228,13 @@ def rows_of(schema_: pa.Schema, filled: dict[str, pa.Array], column: Callable[[s
     return pa.RecordBatch.from_arrays([filled[n] if n in filled else column(n) for n in names], names=names)
 
 
-def valid_ids(ids: pa.Array, length: int) -> pa.Array:
-    """Which ids have their length and are not all zeros."""
-    return pc.and_(
-        pc.equal(pc.binary_length(ids), pa.scalar(length, pa.int32())),
-        pc.not_equal(ids, pa.scalar(b"\0" * length, pa.binary())),
-    )
+def valid_words(ids: pa.Array, count: int) -> list[pa.Array]:
+    """The ``count`` words of each id, a column each; null where an id has another length or is all zeros."""
+    sizes = sizes_of(ids)
+    present = sizes == count * 8
+    are_alike = not ids.null_count and bool((present | (sizes == 0)).all())
+    values = word_values(ids if are_alike else ids.filter(booleans_of(present)))
+    each = np.zeros((count, len(ids)), np.uint64)
+    each[:, present] = values.reshape(-1, count).T
+    valid = np.bitwise_or.reduce(each) != 0
+    return [column_of(one, pa.uint64(), None if valid.all() else valid) for one in each]

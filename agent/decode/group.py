@@ -101,7 +101,7 @@ class Decoder:
         """What ``requests`` requests hold, which were flattened together or in slices."""
         totals, refusals, batches = [0] * requests, Refusals(), []
         for flat in map(self.expand, flats):
-            for request, count in enumerate(np.bincount(np.asarray(flat.request), minlength=requests).tolist()):
+            for request, count in enumerate(np.bincount(flat.request, minlength=requests).tolist()):
                 totals[request] += count
             good, refusals = sift(flat, self.checks, refusals)
             batch = self._batch(good, now_ns)
@@ -113,7 +113,7 @@ class Decoder:
         if not len(flat.columns):
             return None
         used: dict[int, Origin] = {}
-        for index in np.unique(np.asarray(flat.scope)).tolist():
+        for index in np.flatnonzero(np.bincount(flat.scope)).tolist():
             origin = flat.origins[index]
             if origin is not None:
                 used[origin.hash] = origin

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema, values
+from agent.arrays import column_of, nulls_of, numbers_of
 from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
@@ -32,9 +33,6 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("emergency", "emerg"), 23),
 }
 """Severity numbers of the words that logging libraries use (logs data model, appendix B)."""
-
-_NO_ID = pa.scalar(None, pa.binary())
-_UNSET = pa.scalar(0, pa.int32())
 
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
@@ -58,35 +56,31 @@ def _ids(flat: Flat) -> dict[str, pa.Array]:
     if none:
         nothing = pa.nulls(len(trace), pa.uint64())
         return {"trace_id_high": nothing, "trace_id_low": nothing, "span_id": nothing}
-    traces = columns.valid_ids(trace, 16)
-    high = columns.optional_words(pc.if_else(traces, pc.binary_slice(trace, 0, 8), _NO_ID))
-    low = columns.optional_words(pc.if_else(traces, pc.binary_slice(trace, 8, 16), _NO_ID))
-    spans = columns.optional_words(pc.if_else(columns.valid_ids(span, 8), span, _NO_ID))
+    (high, low), (spans,) = columns.valid_words(trace, 2), columns.valid_words(span, 1)
     return {"trace_id_high": high, "trace_id_low": low, "span_id": spans}
 
 
 def _times(flat: Flat, now_ns: int) -> dict[str, pa.Array]:
     """The time that windows go by: the record's, else when it was observed, else now."""
-    time, observed = (columns.times(flat.columns.field(f"{name}time_unix_nano")) for name in ("", "observed_"))
-    zero = pa.scalar(0, pa.int64())
-    known, seen = pc.not_equal(time, zero), pc.not_equal(observed, zero)
-    sources = [pa.scalar(int(source), pa.int32()) for source in schema.TimeSource]
+    time, observed = (numbers_of(flat.columns.field(f"{name}time_unix_nano")) for name in ("", "observed_"))
+    known, seen = time != 0, observed != 0
+    said, seen_only, neither = (np.int32(source) for source in schema.TimeSource)
     return {
-        "observed_time_ns": observed,
-        "time_ns": pc.if_else(known, time, pc.if_else(seen, observed, pa.scalar(now_ns, pa.int64()))),
-        "time_source": pc.if_else(known, sources[0], pc.if_else(seen, sources[1], sources[2])),
+        "observed_time_ns": column_of(observed, pa.int64()),
+        "time_ns": column_of(np.where(known, time, np.where(seen, observed, np.uint64(now_ns))), pa.int64()),
+        "time_source": column_of(np.where(known, said, np.where(seen, seen_only, neither)), pa.int32()),
     }
 
 
 def _level(flat: Flat) -> pa.Array:
     """The severity number, or what the text says when that is 0."""
     numbers, texts = flat.columns.field("severity_number"), flat.columns.field("severity_text")
-    unset = pc.equal(numbers, _UNSET)
-    if not unset.true_count:
+    given = numbers_of(numbers)
+    if given.all():
         return numbers
     encoded = texts.dictionary_encode()
-    said = pa.array([LEVELS.get(text.strip().lower(), 0) for text in encoded.dictionary.to_pylist()], pa.int32())
-    return pc.if_else(unset, said.take(encoded.indices), numbers)
+    said = np.array([LEVELS.get(text.strip().lower(), 0) for text in encoded.dictionary.to_pylist()], np.int32)
+    return column_of(np.where(given == 0, said[numbers_of(encoded.indices)], given), pa.int32())
 
 
 _SHOWN_BYTES = 65_536
@@ -117,12 +111,12 @@ def _bodies(flat: Flat) -> dict[str, pa.Array]:
     """``body_text`` and ``body``: strings go through as a column, the rare other kinds one by one."""
     body = flat.columns.field("body")
     strings = body.flatten()[0]  # with the body's own validity: null where there is none or it is no string
-    others = pc.and_(body.is_valid(), strings.is_null())
-    if not others.true_count:
+    others = nulls_of(strings) & ~nulls_of(body)
+    if not others.any():
         return {"body_text": strings, "body": pa.nulls(len(strings), pa.binary())}
     texts: list[str | None] = strings.to_pylist()
     wires: list[bytes | None] = [None] * len(texts)
-    for index in pc.indices_nonzero(others).to_pylist():
+    for index in np.flatnonzero(others).tolist():
         wire = _wire(body[index].as_py())
         texts[index], wires[index] = _text(wire), wire
     return {"body_text": pa.array(texts, pa.string()), "body": pa.array(wires, pa.binary())}

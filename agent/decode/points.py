@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from opentelemetry.proto.metrics.v1.metrics_pb2 import DataPointFlags
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema
+from agent.arrays import Mask, Numbers, elements_of, ends_of, nulls_of, numbers_of, parents_of, sizes_of
 from agent.batch import Signal
 from agent.decode import columns
-from agent.decode.columns import Flat, Numbers, byte_lengths, list_lengths, repeated
+from agent.decode.columns import Flat, repeated
 from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, RESOURCE, Check, crowded, foreign, late, named, some
 from agent.decode.string_indices import string_indices
@@ -31,20 +32,21 @@ _TIMES = ("start_time_ns", "time_ns")
 _OF_METRIC = ("description", "unit", "metadata")
 _POINT_COLUMNS = [name for name in schema.POINTS.names if name not in (*schema.ADDED, "service_name", "origin")]
 _EMPTY_LISTS = ("metadata", "exemplars")
-_ZERO, _ONE, _FALSE = pa.scalar(0, pa.int32()), pa.scalar(1, pa.int32()), pa.scalar(False, pa.bool_())
+_ZERO, _FALSE = pa.scalar(0, pa.int32()), pa.scalar(False, pa.bool_())
 """Where the type is not said Arrow infers it, and looks for dateutil on the disk: 0.1 to 0.2 ms each time."""
 
 _WITH_TEMPORALITY = (PointKind.SUM, PointKind.HISTOGRAM, PointKind.EXPONENTIAL_HISTOGRAM)
 
 
-def _points(metrics: pa.StructArray, kind: PointKind) -> tuple[pa.StructArray, pa.Array] | None:
+def _points(metrics: pa.StructArray, kind: PointKind) -> tuple[pa.StructArray, Numbers] | None:
     """All points of one kind as columns of ``schema.POINTS``, and the metric that each belongs to; None without any."""
     part = metrics.field(kind.name.lower())
     lists = part.flatten()[0]
-    points = lists.flatten()
+    points = elements_of(lists)
     if not len(points):
         return None
-    metric = lists.value_parent_indices()
+    parents = parents_of(lists)
+    metric = pa.array(parents)
     fields = {points.type.field(i).name for i in range(points.type.num_fields)}
     made: dict[str, pa.Array] = {
         "metric_name": metrics.field("name").take(metric),
@@ -62,7 +64,7 @@ def _points(metrics: pa.StructArray, kind: PointKind) -> tuple[pa.StructArray, p
             arrays.append(points.field(field))
         else:
             arrays.append(_nothing(name, len(points)))
-    return pa.StructArray.from_arrays(arrays, _POINT_COLUMNS), metric
+    return pa.StructArray.from_arrays(arrays, _POINT_COLUMNS), parents
 
 
 def _of_part(part: pa.StructArray, name: str, metric: pa.Array, default: pa.Scalar) -> pa.Array:
@@ -82,16 +84,16 @@ def _repeated(flat: Flat, payloads: Sequence[bytes]) -> int:
     """Bytes of these payloads with what each metric says beside each of its points."""
     metrics = flat.columns
     metadata = metrics.field("metadata")
-    said = sum((byte_lengths(metrics.field(name)) for name in ("name", "description", "unit")), _of_lists(metadata))
-    kinds = (list_lengths(metrics.field(kind.name.lower()).flatten()[0]) for kind in PointKind)
+    said = sum((sizes_of(metrics.field(name)) for name in ("name", "description", "unit")), _of_lists(metadata))
+    kinds = (sizes_of(metrics.field(kind.name.lower()).flatten()[0]) for kind in PointKind)
     points: Numbers = np.sum(list(kinds), axis=0)
     return repeated(payloads, flat.request, said, points)
 
 
 def _of_lists(lists: pa.ListArray) -> Numbers:
     """Bytes of the elements of each list."""
-    ends = np.concatenate(([0], np.cumsum(byte_lengths(lists.values))))
-    offsets = np.asarray(lists.offsets)
+    ends = np.concatenate(([0], np.cumsum(sizes_of(lists.values))))
+    offsets = ends_of(lists)
     return np.asarray(ends[offsets[1:]] - ends[offsets[:-1]])
 
 
@@ -101,40 +103,39 @@ def _expand(flat: Flat) -> Flat:
     if not found:
         nothing = pa.StructArray.from_arrays([_nothing(n, 0) for n in _POINT_COLUMNS], _POINT_COLUMNS)
         return Flat(nothing, flat.request[:0], flat.scope[:0], flat.origins)
-    metric = pa.concat_arrays([index for _, index in found])
+    metric = np.concatenate([index for _, index in found])
     points = pa.concat_arrays([rows for rows, _ in found])
-    return Flat(points, flat.request.take(metric), flat.scope.take(metric), flat.origins)
+    return Flat(points, flat.request[metric], flat.scope[metric], flat.origins)
 
 
-def _of_kind(flat: Flat, *kinds: PointKind) -> pa.Array:
-    return pc.is_in(flat.columns.field("type"), pa.array([int(kind) for kind in kinds], pa.int32()))
+def _of_kind(flat: Flat, *kinds: PointKind) -> Mask:
+    types = numbers_of(flat.columns.field("type"))
+    return functools.reduce(np.bitwise_or, (types == int(kind) for kind in kinds))
 
 
-def _no_time(flat: Flat) -> pa.Array | None:
-    return some(pc.equal(flat.columns.field("time_ns"), pa.scalar(0, pa.uint64())))
+def _no_time(flat: Flat) -> Mask | None:
+    return some(numbers_of(flat.columns.field("time_ns")) == 0)
 
 
-def _no_value(flat: Flat) -> pa.Array | None:
+def _no_value(flat: Flat) -> Mask | None:
     """Numbers without a number that do not say so by their flag (metrics.proto, NumberDataPoint)."""
-    neither = pc.and_(flat.columns.field("int_value").is_null(), flat.columns.field("double_value").is_null())
-    flag = pa.scalar(int(DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK), pa.uint32())
-    unsaid = pc.equal(pc.bit_wise_and(flat.columns.field("flags"), flag), pa.scalar(0, pa.uint32()))
-    return some(pc.and_(pc.and_(neither, unsaid), _of_kind(flat, PointKind.GAUGE, PointKind.SUM)))
+    neither = nulls_of(flat.columns.field("int_value")) & nulls_of(flat.columns.field("double_value"))
+    unsaid = numbers_of(flat.columns.field("flags")) & DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK == 0
+    return some(neither & unsaid & _of_kind(flat, PointKind.GAUGE, PointKind.SUM))
 
 
-def _wrong_buckets(flat: Flat) -> pa.Array | None:
+def _wrong_buckets(flat: Flat) -> Mask | None:
     """Histograms whose buckets and bounds do not fit: one bucket more than bounds, or neither (HistogramDataPoint)."""
-    histograms = _of_kind(flat, PointKind.HISTOGRAM)
-    if not histograms.true_count:
+    histograms = some(_of_kind(flat, PointKind.HISTOGRAM))
+    if histograms is None:
         return None
-    buckets, bounds = (pc.list_value_length(flat.columns.field(name)) for name in ("bucket_counts", "explicit_bounds"))
-    fits = pc.or_(pc.equal(buckets, pc.add(bounds, _ONE)), pc.and_(pc.equal(buckets, _ZERO), pc.equal(bounds, _ZERO)))
-    return some(pc.fill_null(pc.and_(histograms, pc.invert(fits)), _FALSE))
+    buckets, bounds = (sizes_of(flat.columns.field(name)) for name in ("bucket_counts", "explicit_bounds"))
+    return some(histograms & (buckets != bounds + 1) & (buckets + bounds != 0))
 
 
-def _no_temporality(flat: Flat) -> pa.Array | None:
-    unset = pc.equal(flat.columns.field("temporality"), _ZERO)
-    return some(pc.and_(unset, _of_kind(flat, *_WITH_TEMPORALITY)))
+def _no_temporality(flat: Flat) -> Mask | None:
+    unset = numbers_of(flat.columns.field("temporality")) == 0
+    return some(unset & _of_kind(flat, *_WITH_TEMPORALITY))
 
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from agent.arrays import Mask, Numbers, booleans_of, numbers_of, sizes_of
 from agent.batch import Receipt
-from agent.decode.columns import LATEST_NS, Flat, byte_lengths, ends_of
+from agent.decode.columns import LATEST_NS, Flat
 
 MAX_ENTRIES = 4096
 """Of attributes, of events, of links in one record; SDKs stop at 128."""
@@ -34,20 +33,20 @@ class Check:
 
     reason: str
     hint: str
-    bad: Callable[[Flat], pa.Array | None]
+    bad: Callable[[Flat], Mask | None]
     keep: bool = False
 
 
-def some(mask: pa.Array) -> pa.Array | None:
+def some(mask: Mask) -> Mask | None:
     """The mask when it marks anything."""
-    return mask if mask.true_count else None
+    return mask if mask.any() else None
 
 
-def unreadable_resource(flat: Flat) -> pa.Array | None:
+def unreadable_resource(flat: Flat) -> Mask | None:
     """Records whose Resource does not parse."""
     if None not in flat.origins:
         return None
-    return pa.array([origin is None for origin in flat.origins]).take(flat.scope)
+    return np.array([origin is None for origin in flat.origins])[flat.scope]
 
 
 RESOURCE = Check(
@@ -60,47 +59,39 @@ RESOURCE = Check(
 def named(*fields: str) -> Check:
     """Records whose name, these fields together, is longer than is kept."""
 
-    def bad(flat: Flat) -> pa.Array | None:
-        size = sum(byte_lengths(flat.columns.field(field)) for field in fields)
-        return some(pa.array(size > LONGEST_NAME)) if len(flat.columns) else None
+    def bad(flat: Flat) -> Mask | None:
+        sizes = (sizes_of(flat.columns.field(field)) for field in fields)
+        return some(functools.reduce(np.add, sizes) > LONGEST_NAME)
 
     return Check("name_too_long", f"with a name, or name and unit, of more than {LONGEST_NAME >> 10} KiB", bad)
 
 
-def late(*fields: str) -> Callable[[Flat], pa.Array | None]:
+def late(*fields: str) -> Callable[[Flat], Mask | None]:
     """Records with a time after the latest that can be kept."""
-    latest = pa.scalar(LATEST_NS, pa.uint64())
 
-    def bad(flat: Flat) -> pa.Array | None:
-        if not any(int(np.asarray(flat.columns.field(field)).max(initial=0)) > LATEST_NS for field in fields):
-            return None
-        masks = [pc.greater(flat.columns.field(field), latest) for field in fields]
-        return some(functools.reduce(pc.or_, masks))
+    def bad(flat: Flat) -> Mask | None:
+        times = [numbers_of(flat.columns.field(field)) for field in fields]
+        return some(functools.reduce(np.maximum, times) > LATEST_NS)
 
     return bad
 
 
-def crowded(max_entries: int, *fields: str) -> Callable[[Flat], pa.Array | None]:
+def crowded(max_entries: int, *fields: str) -> Callable[[Flat], Mask | None]:
     """Records with more attributes, events or the like than are kept: no record costs more than a hundred ordinary ones."""
-    limit, none = pa.scalar(max_entries, pa.int32()), pa.scalar(0, pa.int32())
 
-    def bad(flat: Flat) -> pa.Array | None:
-        ends = [ends_of(flat.columns.field(field)) for field in fields]
-        if not any(int((end[1:] - end[:-1]).max(initial=0)) > max_entries for end in ends):
-            return None
-        sizes = (pc.list_value_length(flat.columns.field(field)) for field in fields)
-        masks = [pc.greater(pc.fill_null(size, none) if size.null_count else size, limit) for size in sizes]
-        return some(functools.reduce(pc.or_, masks))
+    def bad(flat: Flat) -> Mask | None:
+        sizes = (sizes_of(flat.columns.field(field)) for field in fields)
+        return some(functools.reduce(np.maximum, sizes) > max_entries)
 
     return bad
 
 
-def foreign(owns: Callable[[str], bool]) -> Callable[[Flat], pa.Array | None]:
+def foreign(owns: Callable[[str], bool]) -> Callable[[Flat], Mask | None]:
     """Records of a service that is not one of ours."""
 
-    def bad(flat: Flat) -> pa.Array | None:
+    def bad(flat: Flat) -> Mask | None:
         ours = [origin is None or owns(origin.service_name) for origin in flat.origins]
-        return None if all(ours) else pc.invert(pa.array(ours).take(flat.scope))
+        return None if all(ours) else ~np.array(ours)[flat.scope]
 
     return bad
 
@@ -113,12 +104,12 @@ class Refusals:
     warned: dict[int, Counter[str]] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
 
-    def note(self, check: Check, requests: pa.Array) -> None:
+    def note(self, check: Check, requests: Numbers) -> None:
         """Count one refusal, or one warning, for each entry of ``requests``."""
         self.hints[check.reason] = check.hint
         counts = self.warned if check.keep else self.counts
-        for entry in pc.value_counts(requests).to_pylist():
-            counts.setdefault(entry["values"], Counter())[check.reason] += entry["counts"]
+        for request, count in Counter(requests.tolist()).items():
+            counts.setdefault(request, Counter())[check.reason] += count
 
     def receipts(self, totals: Sequence[int], noun: str) -> list[Receipt]:
         """One Receipt per request; ``totals`` are the records each held."""
@@ -148,9 +139,9 @@ def sift(flat: Flat, checks: Sequence[Check], refusals: Refusals | None = None) 
         bad = check.bad(flat)
         if bad is None:
             continue
-        refusals.note(check, flat.request.filter(bad))
+        refusals.note(check, flat.request[bad])
         if check.keep:
             continue
-        good = pc.invert(bad)
-        flat = Flat(flat.columns.filter(good), flat.request.filter(good), flat.scope.filter(good), flat.origins)
+        good = ~bad
+        flat = Flat(flat.columns.filter(booleans_of(good)), flat.request[good], flat.scope[good], flat.origins)
     return flat, refusals

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from otlp_columns import otlp_columns_pb2
 
 from agent import schema
+from agent.arrays import Mask, booleans_of, column_of, numbers_of, sizes_of
 from agent.batch import Signal
 from agent.decode import columns
 from agent.decode.columns import Flat
@@ -17,26 +19,25 @@ from agent.decode.group import Decoder
 from agent.decode.refusals import MAX_ENTRIES, RESOURCE, Check, crowded, foreign, late, named, some
 from agent.decode.string_indices import string_indices
 
-_ERROR, _NOT = pa.scalar(int(Status.STATUS_CODE_ERROR), pa.int32()), pa.scalar(False)
 
-
-def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], pa.Array | None]:
-    def bad(flat: Flat) -> pa.Array | None:
+def _wrong_length(field: str, *allowed: int) -> Callable[[Flat], Mask | None]:
+    def bad(flat: Flat) -> Mask | None:
         ids = flat.columns.field(field)
         if columns.all_of_length(ids, allowed[0]):
             return None
-        return some(pc.invert(pc.is_in(pc.binary_length(ids), pa.array(allowed, pa.int32()))))
+        sizes = sizes_of(ids)
+        return some(functools.reduce(np.bitwise_and, (sizes != length for length in allowed)))
 
     return bad
 
 
-def _zero_trace_id(flat: Flat) -> pa.Array | None:
+def _zero_trace_id(flat: Flat) -> Mask | None:
     both = columns.word_values(flat.columns.field("trace_id"))
-    return some(pa.array((both[0::2] | both[1::2]) == 0))
+    return some((both[0::2] | both[1::2]) == 0)
 
 
-def _zero_span_id(flat: Flat) -> pa.Array | None:
-    return some(pa.array(columns.word_values(flat.columns.field("span_id")) == 0))
+def _zero_span_id(flat: Flat) -> Mask | None:
+    return some(columns.word_values(flat.columns.field("span_id")) == 0)
 
 
 def _checks(owns: Callable[[str], bool], max_entries: int) -> tuple[Check, ...]:
@@ -69,7 +70,7 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
     """Columns of ``schema.SPANS`` but for ``arrival``; every record is valid."""
     column = flat.columns.field
     high, low = columns.halves(column("trace_id"))
-    start = columns.times(column("start_time_unix_nano"))
+    start, end = column("start_time_unix_nano"), column("end_time_unix_nano")
     status_message, status_code = column("status").flatten()
     filled = {
         **columns.origin_columns(flat),
@@ -77,9 +78,9 @@ def _rows(flat: Flat, _now_ns: int) -> pa.RecordBatch:
         "trace_id_low": low,
         "span_id": columns.words(column("span_id")),
         "parent_span_id": columns.optional_words(column("parent_span_id")),
-        "start_time_ns": start,
-        "duration_ns": pc.subtract(columns.times(column("end_time_unix_nano")), start),
-        "failed": pc.fill_null(pc.equal(status_code, _ERROR), _NOT),
+        "start_time_ns": columns.times(start),
+        "duration_ns": column_of(numbers_of(end) - numbers_of(start), pa.int64()),
+        "failed": booleans_of(numbers_of(status_code) == Status.STATUS_CODE_ERROR),
         "status_code": status_code,
         "status_message": status_message,
     }

@@ -8,47 +8,49 @@ attributes in a group of 512, and 0.03 in one of 8,192.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable
 from functools import lru_cache
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from agent.arrays import Mask, Numbers, elements_of, ends_of, parents_of
 from agent.decode.columns import LONGEST_KEPT, Flat
 from agent.decode.refusals import Check
 
 _KEY_TAG = 0x0A
-_KEY_TAG_SCALAR = pa.scalar(_KEY_TAG, pa.uint8())
 _INDEX_TAG = 0x40  # of AnyValue.string_value_strindex; the index behind it is one byte
 _PARSED = 64
 _ENDS = 16
-_UNCHECKED = pc.TakeOptions(boundscheck=False)
 
 
 def string_indices(field: str) -> Check:
     """Warns of records with indices in this ``field`` of attributes, in their Resource or in their scope."""
 
-    def bad(flat: Flat) -> pa.Array | None:
+    def bad(flat: Flat) -> Mask | None:
         masks = [mask for mask in (_records(flat.columns.field(field)), _origins(flat)) if mask is not None]
-        return pc.or_(*masks) if len(masks) == 2 else masks[0] if masks else None
+        return functools.reduce(np.bitwise_or, masks) if masks else None
 
     hint = "with key_strindex or string_value_strindex, which only profiles may have: taken as empty"
     return Check("string_index", hint, bad, keep=True)
 
 
-def _records(lists: pa.ListArray) -> pa.Array | None:
+def _records(lists: pa.ListArray) -> Mask | None:
     """Which records have one, as far as it is looked for."""
     if not _suspects(lists.values):
         return None
-    values = lists.flatten()
+    values = elements_of(lists)
     found = [position for position in _suspects(values) if _is_indexed_attribute(values[position].as_py())]
     if not found:
         return None
-    return pc.is_in(pa.arange(0, len(lists), 1), lists.value_parent_indices().take(pa.array(found)).cast(pa.int64()))
+    marked = np.zeros(len(lists), bool)
+    marked[parents_of(lists)[found]] = True
+    return marked
 
 
 def _suspects(attributes: pa.Array) -> list[int]:
@@ -63,10 +65,8 @@ def _suspects(attributes: pa.Array) -> list[int]:
     if count <= _PARSED:
         pairs = itertools.pairwise(starts[: count + 1])
         found = [position for position, (start, end) in enumerate(pairs) if start < end and view[start] != _KEY_TAG]
-    elif starts[count - 1] < octets.size:
-        found = _keyless(attributes, offsets, octets)
-    else:  # the last are empty, and nothing stands where they start
-        found = list(range(_PARSED))
+    else:
+        found = _keyless(ends_of(attributes)[:-1], np.frombuffer(octets, np.uint8))
     for position in range(0, count, max(1, count // _ENDS)):
         end = starts[position + 1]
         if end > 1 and view[end - 2] == _INDEX_TAG:
@@ -74,12 +74,10 @@ def _suspects(attributes: pa.Array) -> list[int]:
     return found
 
 
-def _keyless(attributes: pa.Array, offsets: pa.Buffer, octets: pa.Buffer) -> list[int]:
-    """Positions of attributes that do not begin with a key; every one must begin before the end of ``octets``."""
-    starts = pa.Array.from_buffers(pa.uint32(), len(attributes), [None, offsets], offset=attributes.offset)
-    first = pc.call_function("take", [pa.Array.from_buffers(pa.uint8(), octets.size, [None, octets]), starts], _UNCHECKED)
-    keyless = pc.not_equal(first, _KEY_TAG_SCALAR)
-    positions: list[int] = pc.indices_nonzero(keyless)[:_PARSED].to_pylist() if keyless.true_count else []
+def _keyless(starts: Numbers, octets: Numbers) -> list[int]:
+    """Positions of attributes that do not begin with a key, of which empty ones at the end may be some."""
+    first = octets.take(starts.astype(np.intp), mode="clip")
+    positions: list[int] = np.flatnonzero(first != _KEY_TAG)[:_PARSED].tolist()
     return positions
 
 
@@ -94,9 +92,9 @@ def _is_indexed(attributes: Iterable[KeyValue]) -> bool:
     return any(one.key_strindex or one.value.WhichOneof("value") == "string_value_strindex" for one in attributes)
 
 
-def _origins(flat: Flat) -> pa.Array | None:
+def _origins(flat: Flat) -> Mask | None:
     marks = [origin is not None and _is_indexed_origin(origin.resource, origin.scope) for origin in flat.origins]
-    return pa.array(marks).take(flat.scope) if any(marks) else None
+    return np.array(marks)[flat.scope] if any(marks) else None
 
 
 @lru_cache(maxsize=2048)

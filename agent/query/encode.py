@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from agent.arrays import ends_of
 from agent.query import sql
 from agent.query.page import PageToken, Position
 from agent.query.plan import Plan
 from agent.query.rows import Rows, Shape
 from agent.query.search import Found
-from agent.wires import as_fields, ends_of, laid_out
+from agent.wires import as_fields, laid_out
 
 ENVELOPE_BYTES = 4096
 """Room for everything in a response but its rows: token, total, warnings."""

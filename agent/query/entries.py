@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from agent import values
+from agent.arrays import Numbers
 from agent.query.flat import Remembered, flat_attribute
-from agent.wires import Numbers, bytes_of, end_to_end, laid_out, side_by_side, wire_lists
+from agent.wires import bytes_of, end_to_end, laid_out, side_by_side, wire_lists
 
 _KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18  # tags: of a KeyValue's fields, of an AnyValue's
 _LEAST_VALUE = 4

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from agent.arrays import ends_of
 from agent.scrub import messages
 from agent.scrub.engine import Search
 from agent.scrub.keys import KeyRules, Verdict
@@ -20,7 +21,7 @@ from agent.scrub.text import Hits, ValueRules
 from agent.scrub.tree import MASKS, Tree
 from agent.scrub.wire import SEPARATOR, irregular, is_key_head, string_start
 from agent.values import key_value
-from agent.wires import bytes_of, ends_of
+from agent.wires import bytes_of
 
 MEMO_ENTRIES = 16384
 MEMO_BYTES = 512

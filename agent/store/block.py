@@ -20,11 +20,12 @@ import pyarrow.compute as pc
 import xxhash
 
 from agent import schema
+from agent.arrays import Numbers, elements_of, numbers_of, parents_of
 from agent.batch import Signal
 from agent.store.buffers import Buffers
 from agent.store.grams import Sought, ended, filter_at_end, grams_of
 from agent.store.grep import may_stand_in, rows_with_text
-from agent.store.pack import BYTES_OF_TEXT, TALLY_BUFFERS, Numbers, Packing, buffers_of, pack
+from agent.store.pack import BYTES_OF_TEXT, TALLY_BUFFERS, Packing, buffers_of, pack
 from agent.store.tally import Forms
 from agent.store.unpack import Attributes, pick, unpack
 from agent.wires import WireLists
@@ -111,8 +112,9 @@ class Loose:
     def having(self, name: str, forms: Forms) -> Numbers:
         """See ``Piece``."""
         lists = self.rows.column(name)
-        places = pc.indices_nonzero(pc.is_in(lists.flatten(), pa.array(forms.wires, pa.binary())))
-        return np.asarray(lists.value_parent_indices().take(places).to_numpy())
+        held = pc.is_in(elements_of(lists), pa.array(forms.wires, pa.binary()))
+        rows: Numbers = parents_of(lists)[numbers_of(held).view(bool)]
+        return rows
 
     def count_having(self, name: str, forms: Forms) -> int:
         """See ``Piece``."""
@@ -150,10 +152,14 @@ def encode(loose: Loose, *, lasting: bool = True) -> bytes:
     for name in schema.COLD[extent.signal]:
         pack(packing, loose.column(name), tally if name in schema.ATTRIBUTES else None)
     grams = grams_of(loose.column(SEARCHED), extent.first) if lasting and SEARCHED in schema.COLD[extent.signal] else b""
-    body = packing.joined(tally) + ended(grams)
+    body = [*packing.parts(tally), ended(grams)]
+    size = sum(map(len, body))
     times = (extent.min_time_ns, extent.max_time_ns)
-    head = HEAD.pack(_MARK, 0, len(body), extent.rows, extent.first, *times, _NUMBERS[extent.signal])[_HASHED_FROM:]
-    return b"".join((_MARK, xxhash.xxh3_64_digest(head + body)[::-1], head, body))
+    head = HEAD.pack(_MARK, 0, size, extent.rows, extent.first, *times, _NUMBERS[extent.signal])[_HASHED_FROM:]
+    digest = xxhash.xxh3_64(head)
+    for part in body:
+        digest.update(part)
+    return b"".join((_MARK, digest.digest()[::-1], head, *body))
 
 
 def read_head(head: bytes | memoryview) -> tuple[Extent, int]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from agent.store.pack import COMPRESSED, COMPRESSED_QUICKLY, COUNT, ENTRY, FRAME_BYTES, FRAMED, LZ4, PLAIN, ZSTD, Numbers
+from agent.arrays import Numbers
+from agent.store.pack import COMPRESSED, COMPRESSED_QUICKLY, COUNT, ENTRY, FRAME_BYTES, FRAMED, LZ4, PLAIN, ZSTD
 
 _OF_WIDTH = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agent.store.pack import Numbers, ends_of
+from agent.arrays import Numbers, ends_of
 from agent.values import folded
 
 _SHORT = 3

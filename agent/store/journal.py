@@ -8,6 +8,7 @@ frame that is short, marked wrong or fails its CRC: what came back is an exact p
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import struct
 import zlib
@@ -75,9 +76,9 @@ def encode(frame: Frame) -> bytes:
         parts += [_SECTION.pack(_NUMBERS[name], len(stored), raw.size), stored]
     for block in frame.blocks:
         parts += [_SECTION.pack(_BLOCK, len(block.stored), len(block.stored)), block.stored]
-    body = b"".join(parts)
-    size = struct.pack("<Q", len(body))
-    return b"".join((_MARK, struct.pack("<I", zlib.crc32(body, zlib.crc32(size))), size, body))
+    size = struct.pack("<Q", sum(map(len, parts)))
+    crc = functools.reduce(lambda crc, part: zlib.crc32(part, crc), parts, zlib.crc32(size))
+    return b"".join((_MARK, struct.pack("<I", crc), size, *parts))
 
 
 def _decode(body: memoryview, codec: pa.Codec, stored_below: Mapping[Signal, int]) -> Frame:
@@ -137,7 +138,12 @@ def replay(
             if zlib.crc32(body, zlib.crc32(head[8:])) != crc:
                 damaged()
                 return
-            yield _decode(memoryview(body), _CODECS[mark], stored_below)
+            try:
+                frame = _decode(memoryview(body), _CODECS[mark], stored_below)
+            except (OSError, pa.ArrowException):  # the mark, which the CRC does not cover, became that of another codec
+                damaged()
+                return
+            yield frame
 
 
 class Journal:

@@ -8,17 +8,14 @@ values are null. What is under 64 bytes is not compressed.
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agent.arrays import Numbers, booleans_of, elements_of, ends_of, nulls_of, numbers_of, sizes_of
 from agent.store.sieve import sieve_of
 from agent.store.tally import marks_of_keys, row_counts
-
-Numbers = npt.NDArray[Any]
 
 ZSTD = pa.Codec("zstd", compression_level=1)
 """Of rare attributes level 1 makes a fifth in 2.7 ns a byte, level -5 a third in 1.8, lz4 a third in 1.5."""
@@ -39,8 +36,6 @@ FRAME_BYTES = 65_536
 quarter mebibyte, for 1.4 % more room (of 32 KiB: 31 us, 4.6 %)."""
 
 _NARROW = ((1 << 8, np.dtype("u1")), (1 << 16, np.dtype("u2")), (1 << 32, np.dtype("u4")))
-
-_ZERO = pa.scalar(0, pa.int32())
 
 ATTRIBUTE_BUFFERS = 7
 """Sizes, codes, lengths and bytes of the common KeyValues, lengths and bytes of the rare ones, a filter of the rare ones."""
@@ -93,11 +88,11 @@ class Packing:
     def numbers(self, values: Numbers, *, quickly: bool = False) -> None:
         """Numbers, integers each as wide as the greatest needs; one element when all are equal, none when all are 0."""
         bits = values if values.dtype.kind != "f" else values.view(np.uint64)  # -0.0 is not nothing
-        if not bits.any():
+        least, greatest = (int(bits.min()), int(bits.max())) if len(bits) else (0, 0)
+        if not least and not greatest:
             self.nothing()
             return
-        if values.dtype.kind in "iu":
-            least, greatest = int(values.min()), int(values.max())
+        if bits is values:
             if least == greatest:
                 values = values[:1]
             if least >= 0:
@@ -106,24 +101,27 @@ class Packing:
         self.add(np.ascontiguousarray(values).data.cast("B"), values.dtype.itemsize, quickly=quickly)
 
     def texts(self, values: pa.Array, *, quickly: bool = False) -> None:
-        """Strings or bytes without nulls: their lengths, then all of them side by side."""
-        ends = ends_of(values)
+        """Strings or bytes, null as empty: their lengths, then all of them side by side."""
+        ends, sizes = ends_of(values), sizes_of(values)
         first, last = int(ends[0]), int(ends[-1])
+        if values.null_count and int(sizes.sum()) < last - first:  # something lies under the nulls
+            self.texts(pc.fill_null(values, pa.scalar("" if pa.types.is_string(values.type) else b"", values.type)))
+            return
         if first == last:
             self.nothing(2)
             return
-        self.numbers(ends[1:] - ends[:-1])
+        self.numbers(sizes)
         self.add(memoryview(values.buffers()[2])[first:last], 0, quickly=quickly)
 
     def nothing(self, buffers: int = 1) -> None:
         """Buffers of what is all 0, or empty."""
         self.entries += [_NOTHING] * buffers
 
-    def joined(self, *behind: Packing) -> bytes:
-        """All that was added, here and then to the others, with a directory before it."""
+    def parts(self, *behind: Packing) -> list[bytes]:
+        """All that was added, here and then to the others, with a directory before it; they go side by side."""
         all_of_it = (self, *behind)
         entries = [entry for one in all_of_it for entry in one.entries]
-        return b"".join([COUNT.pack(len(entries)), *entries, *(stored for one in all_of_it for stored in one.stored)])
+        return [COUNT.pack(len(entries)) + b"".join(entries), *(stored for one in all_of_it for stored in one.stored)]
 
 
 def _compressed(raw: memoryview | bytes) -> bytes:
@@ -145,20 +143,6 @@ def _framed(raw: memoryview | bytes) -> bytes:
 _COMPRESS = {COMPRESSED: _compressed, FRAMED: _framed, COMPRESSED_QUICKLY: _compressed_quickly}
 
 
-def ends_of(values: pa.Array) -> Numbers:
-    """The offsets of texts or lists, one more than there are; of an empty array possibly without buffers."""
-    if not len(values):
-        return np.zeros(1, np.int32)
-    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
-
-
-def _numbers(values: pa.Array) -> Numbers:
-    """A view of fixed-width values without nulls; booleans as bytes."""
-    if pa.types.is_boolean(values.type):
-        return np.asarray(values).view(np.uint8)
-    return np.asarray(values)
-
-
 def pack(packing: Packing, column: pa.Array, behind: Packing | None = None) -> None:
     """Add a column's buffers; with ``behind``, where their tally goes, it is a list of KeyValues without nulls."""
     if behind is not None:
@@ -166,53 +150,38 @@ def pack(packing: Packing, column: pa.Array, behind: Packing | None = None) -> N
         return
     kind, nulls = column.type, column.null_count
     if nulls:
-        packing.numbers(_numbers(column.is_null()))
+        packing.numbers(nulls_of(column).view(np.uint8))
     else:
         packing.nothing()
     if nulls == len(column):
         packing.nothing(buffers_of(kind, attributes=False) - 1)
     elif pa.types.is_list(kind):
-        sizes = _sizes(column)
-        packing.numbers(sizes)
-        if sizes.any():
-            _pack_plain(packing, column.flatten())  # a null has no elements
-        else:
-            packing.nothing(buffers_of(kind, attributes=False) - 2)
+        packing.numbers(sizes_of(column))
+        _pack_plain(packing, elements_of(column))
     else:
-        _pack_plain(packing, pc.fill_null(column, _zero(kind)) if nulls else column)
-
-
-def _sizes(lists: pa.ListArray) -> Numbers:
-    if lists.null_count:
-        return _numbers(pc.fill_null(pc.list_value_length(lists), _ZERO))
-    ends = ends_of(lists)
-    return np.asarray(ends[1:] - ends[:-1])
-
-
-def _zero(kind: pa.DataType) -> pa.Scalar:
-    return pa.scalar("" if pa.types.is_string(kind) else b"" if pa.types.is_binary(kind) else 0, kind)
+        _pack_plain(packing, column)
 
 
 def _pack_plain(packing: Packing, values: pa.Array) -> None:
     if is_text(values.type):
         packing.texts(values)
     else:
-        packing.numbers(_numbers(values))
+        packing.numbers(numbers_of(values))
 
 
 def _pack_attributes(packing: Packing, lists: pa.ListArray, behind: Packing) -> None:
-    encoded = lists.flatten().dictionary_encode()
-    codes = encoded.indices.to_numpy()
+    encoded = elements_of(lists).dictionary_encode()
+    codes = numbers_of(encoded.indices)
     places = codes.astype(np.intp)  # once, and not at each use
     times = np.bincount(places, minlength=len(encoded.dictionary))
     repeated = times > 1
     rank = np.cumsum(repeated, dtype=np.uint16 if len(repeated) < 1 << 16 else np.uint32) * repeated
-    sizes = _sizes(lists)
+    sizes = sizes_of(lists)
     packing.numbers(sizes)
     packing.numbers(rank.take(places), quickly=True)
-    packing.texts(encoded.dictionary.filter(pa.array(repeated)), quickly=True)
+    packing.texts(encoded.dictionary.take(pa.array(np.flatnonzero(repeated))), quickly=True)
     behind.numbers(row_counts(times[repeated], codes, sizes))
-    rare = encoded.dictionary.filter(pa.array(~repeated))
+    rare = encoded.dictionary.filter(booleans_of(~repeated))
     packing.texts(rare)
     if len(rare):
         wires = ends_of(rare), rare.buffers()[2]

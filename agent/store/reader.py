@@ -16,10 +16,10 @@ import duckdb
 import pyarrow as pa
 
 from agent import schema
+from agent.arrays import Numbers
 from agent.batch import Signal
 from agent.errors import DeadlinePassed, StoreUnavailable, TooLarge
 from agent.store.faults import is_fatal
-from agent.store.pack import Numbers
 from agent.store.remembered import LARGEST_ORIGIN, OriginRow, Remembered, Selected, origin_bytes
 from agent.store.segment import Bounds
 from agent.store.shelf import Shelf, Taken

@@ -25,8 +25,11 @@ from agent.store.cold import NO_ROWS, Cold
 from agent.store.lodging import GONE, Identity, identity
 
 MERGED_ROWS = 8192
-"""Batches in memory are joined up to this many rows: DuckDB scans a few large batches ten times faster than sixty small ones,
-and under load a group is larger than half of this, so that rows are copied once or not at all."""
+"""Batches in memory are joined up to this many rows: DuckDB scans a few large ones ten times faster than sixty small ones."""
+
+JOINED_WITH = 3
+"""A batch is joined with those behind it when they have so many times its rows. Joining costs 0.3 ms, of four batches of 2,048
+spans as of two: with 1, by which each row is copied twice as often, a span costs 0.1 us more."""
 
 ROW_GROUP = 30_720
 """Rows of a DuckDB row group. Whole groups skip DuckDB's WAL; this size flushes 409 k rows per CPU-second in 105 ms."""
@@ -110,12 +113,18 @@ class Part:
 
 
 def _joined(tail: tuple[pa.RecordBatch, ...], rows: pa.RecordBatch) -> tuple[pa.RecordBatch, ...]:
-    """The batches with one more, the last of like size joined: each row is copied about log2(MERGED_ROWS / rows) times."""
+    """The batches with one more, small ones joined: of like groups each row is copied log4(MERGED_ROWS / rows) times."""
     kept = [*tail, rows]
-    while len(kept) > 1 and kept[-2].num_rows <= 2 * kept[-1].num_rows:
-        if kept[-2].num_rows + kept[-1].num_rows > MERGED_ROWS:
+    first, behind = len(kept) - 1, rows.num_rows
+    for place in range(len(kept) - 2, -1, -1):
+        before = kept[place].num_rows
+        if before + behind > MERGED_ROWS:
             break
-        kept[-2:] = pa.Table.from_batches(kept[-2:]).combine_chunks().to_batches()
+        if behind >= JOINED_WITH * before:
+            first = place
+        behind += before
+    if first < len(kept) - 1:
+        kept[first:] = pa.Table.from_batches(kept[first:]).combine_chunks().to_batches()
     return tuple(kept)
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from agent.arrays import Numbers
 from agent.store.block import SEARCHED, Block, BlockDamaged, Loose, Piece
 from agent.store.cold import Place, read_block, read_filter
 from agent.store.grams import Sought
-from agent.store.pack import Numbers
 from agent.store.remembered import Blocks
 from agent.store.statement import Wanted
 from agent.store.store import View

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agent.arrays import Numbers
 from agent.store.buffers import Buffers, offsets
-from agent.store.pack import SIEVE_MIXED_TWICE, Numbers, is_text
+from agent.store.pack import SIEVE_MIXED_TWICE, is_text
 from agent.store.sieve import may_hold
 from agent.store.tally import Forms
 from agent.wires import WireLists, elements_of

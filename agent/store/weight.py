@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from agent import schema
+from agent.arrays import ends_of
 from agent.batch import Signal
-from agent.wires import WireLists, ends_of
+from agent.wires import WireLists
 
 ELEMENT_BYTES = 48
 """Of a list's element besides its content: a bytes object's 33, rounded up, and its place in the list."""

@@ -34,11 +34,12 @@ CHECKOUT = {
     "coral-agent scrub-explain --config agent.toml sample.json": "tenant (hmac)",
     "coral-colony run --stdio": "",
     "make dist": "",
-    "make sbom": "",
-    "make dist sbom": "",
     "make proto": "",
 }
 """While ``make run`` goes on, and after an application has sent."""
+
+WITH_TOOLS = ("make sbom", "make dist sbom")
+"""After ``make tools``: a newcomer here has no network to install them from."""
 
 DEMO = {
     "coral-agent spans --errors": "POST /charge",

@@ -23,14 +23,23 @@ from agent import __version__
 from tests.deploy import said
 from tests.deploy.newcomer import Newcomer
 from tests.deploy.release import Release
-from tests.deploy.tools import ROOT, program, run
+from tests.deploy.tools import ROOT, program, run, tool
 from tests.deploy.typed import GUIDES, commands
 
 TRACE = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def test_every_command_of_a_guide_is_typed_by_a_test_or_has_a_reason():
-    known = {*said.CHECKOUT, *said.DEMO, *said.GO_ON, *said.MUTUAL_TLS, *said.INSTALL, *said.APART, *said.NOT_TYPED}
+    known = {
+        *said.CHECKOUT,
+        *said.WITH_TOOLS,
+        *said.DEMO,
+        *said.GO_ON,
+        *said.MUTUAL_TLS,
+        *said.INSTALL,
+        *said.APART,
+        *said.NOT_TYPED,
+    }
     known |= {f"kubectl apply -k deploy/kubernetes/{name}" for name in said.KUSTOMIZED}
     found = {command for guide in GUIDES for command in commands(guide)}
     assert found - known == set(), "type it in tests/deploy/said.py, or say why not"
@@ -66,6 +75,14 @@ def test_the_quick_start_from_a_checkout_and_every_question_to_an_agent(newcomer
             for done in [lanes.submit(type_all, lane) for lane in (aside, [t for t in said.CHECKOUT if t not in aside])]:
                 done.result()
         newcomer.type(f"cat > ask.py <<'END'\n{_python()}\nEND\npython ask.py")
+
+
+def test_the_bill_of_materials_is_written(newcomer: Newcomer):
+    tool("sbom", "cyclonedx-py")
+    for typed in said.WITH_TOOLS:
+        newcomer.type(typed)
+    bill = json.loads((newcomer.checkout / "dist/coral-agent.cdx.json").read_text())
+    assert "duckdb" in {part["name"] for part in bill["components"]}
 
 
 @pytest.mark.timeout(300)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from agent.decode.columns import (
     origin_columns,
     origin_of,
     origins_batch,
+    valid_words,
     words,
 )
 from tests.telemetry import full_span, request, span
@@ -26,9 +29,9 @@ from tests.telemetry import full_span, request, span
 IDS = st.lists(st.binary(min_size=8, max_size=8), max_size=9)
 
 
-def sliced(ids: list[bytes], before: int) -> pa.Array:
+def sliced(ids: Sequence[bytes | None], before: int) -> pa.Array:
     """The ids as an array with an offset, as filters and slices leave them."""
-    return pa.array([b"\xaa" * 8] * before + ids, pa.binary()).slice(before)
+    return pa.array([b"\xaa" * 8] * before + list(ids), pa.binary()).slice(before)
 
 
 @given(IDS, st.integers(0, 3))
@@ -48,6 +51,18 @@ def test_halves_put_together_are_the_ids(ids, before):
 def test_optional_words_are_null_exactly_where_there_is_no_id(ids, before):
     expected = [int.from_bytes(i, "little") if i else None for i in ids]
     assert optional_words(sliced(ids, before)).to_pylist() == expected
+
+
+GIVEN = [b"", b"\0" * 8, b"\1" * 8, b"\0" * 16, b"\1" * 8 + b"\0" * 8, bytes(range(16)), b"short", b"\2" * 24, None]
+
+
+@given(st.lists(st.sampled_from(GIVEN), max_size=9), st.integers(0, 3), st.sampled_from([1, 2]))
+def test_valid_words_are_null_where_an_id_is_none(ids, before, count):
+    def expected(place: int) -> list[int | None]:
+        words = [None if i is None or len(i) != 8 * count or not any(i) else i[8 * place : 8 * place + 8] for i in ids]
+        return [None if word is None else int.from_bytes(word, "little") for word in words]
+
+    assert [column.to_pylist() for column in valid_words(sliced(ids, before), count)] == [expected(n) for n in range(count)]
 
 
 @given(st.lists(st.binary(max_size=20), max_size=9), st.integers(0, 3), st.sampled_from([8, 16]))
@@ -70,7 +85,7 @@ def test_every_record_stands_beside_its_request_and_its_origin():
     first.MergeFrom(request(span(3), service="b"))
     flat = flatten(traces(first, ExportTraceServiceRequest(), request(span(4), service="a")), otlp_columns_pb2.Traces)
     assert flat.columns.field("name").to_pylist() == [f"operation {n}" for n in (1, 2, 3, 4)]
-    assert flat.request.to_pylist() == [0, 0, 0, 2]
+    assert flat.request.tolist() == [0, 0, 0, 2]
     assert origin_columns(flat)["service_name"].to_pylist() == ["a", "a", "b", "a"]
     hashes = origin_columns(flat)["origin"].to_pylist()
     assert hashes[0] == hashes[1] == hashes[3] != hashes[2]

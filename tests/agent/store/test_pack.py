@@ -17,7 +17,7 @@ def entries(column: pa.Array, *, attributes: bool = False) -> list[tuple[int, in
     """The directory of a packed column: codec, width, raw bytes and stored bytes of each buffer."""
     packing = Packing()
     pack(packing, column, Packing() if attributes else None)
-    body = packing.joined()
+    body = b"".join(packing.parts())
     (count,) = COUNT.unpack_from(body)
     found = list(ENTRY.iter_unpack(body[COUNT.size : COUNT.size + count * ENTRY.size]))
     assert len(body) == COUNT.size + count * ENTRY.size + sum(stored for *_, stored in found)

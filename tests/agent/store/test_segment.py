@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.batch import Signal
-from agent.store.segment import MERGED_ROWS, Bounds, Part, bounds_of, expired, over_budget, segment_name, times_in
+from agent.store.segment import JOINED_WITH, MERGED_ROWS, Bounds, Part, bounds_of, expired, over_budget, segment_name, times_in
 from tests.agent.store.keeping import hot_rows
 from tests.telemetry import START
 
@@ -52,11 +51,18 @@ def test_batches_in_memory_stay_few(sizes):
     for count in sizes:
         rows = hot_rows(count, end)
         part, end = part.appended(rows, bounds_of(Signal.TRACES, rows)), end + count
-    small = [batch.num_rows for batch in part.tail if batch.num_rows <= MERGED_ROWS // 2]
-    assert len(part.tail) <= 2 * end / MERGED_ROWS + 14 + len(small) // 2
-    assert all(
-        first + second > MERGED_ROWS or first > 2 * second for first, second in pairwise([b.num_rows for b in part.tail])
-    )
+    counts = [batch.num_rows for batch in part.tail]
+    behind = [sum(counts[place + 1 :]) for place in range(len(counts))]
+    assert all(count + rest > MERGED_ROWS or rest < JOINED_WITH * count for count, rest in zip(counts, behind, strict=True))
+    assert sum(count + rest <= MERGED_ROWS for count, rest in zip(counts, behind, strict=True)) < 32  # log4/3(MERGED_ROWS)
+
+
+def test_like_groups_are_joined_by_fours():
+    part = Part()
+    for group in range(7):
+        rows = hot_rows(512, 512 * group)
+        part = part.appended(rows, bounds_of(Signal.TRACES, rows))
+    assert [batch.num_rows for batch in part.tail] == [2048, 512, 512, 512]
 
 
 def test_a_part_that_a_reader_holds_does_not_change():

@@ -27,7 +27,7 @@ def buffers(column: pa.Array, *, attributes: bool = False) -> Buffers:
     tally = Packing()
     pack(packing, column, tally if attributes else None)
     packing.add(b"behind", 1)
-    return Buffers(memoryview(packing.joined(tally)))
+    return Buffers(memoryview(b"".join(packing.parts(tally))))
 
 
 def kept(rows: list[list[bytes]], *, tally: bool = True) -> Attributes:
@@ -122,7 +122,7 @@ def test_rows_are_counted_without_their_codes_unless_one_has_an_attribute_twice(
         packing, tally = Packing(), Packing()
         pack(packing, pa.array(sent, KEY_VALUES), tally)
         packing.stored[1] = bytes(len(packing.stored[1]))  # the codes do not answer any more
-        packed = Buffers(memoryview(packing.joined(tally)))
+        packed = Buffers(memoryview(b"".join(packing.parts(tally))))
         found = Attributes(packed, 0, len(sent), len(packed) - TALLY_BUFFERS)
         if is_counted:
             assert [found.count_having(Forms((wire,))) for wire in (wires[0], wires[119], b"service", b"none")] == [
@@ -143,7 +143,7 @@ def test_rare_attributes_are_not_looked_through_for_a_key_that_none_has():
     pack(packing, pa.array(wires, KEY_VALUES), tally)
     longest = max(range(len(packing.stored)), key=lambda at: len(packing.stored[at]))
     packing.stored[longest] = bytes(len(packing.stored[longest]))  # the rare ones do not answer any more
-    packed = Buffers(memoryview(packing.joined(tally)))
+    packed = Buffers(memoryview(b"".join(packing.parts(tally))))
     others = [Forms((b"\x0a\x0app.tenant\x12\x03\x0a\x01%c" % number,)) for number in range(200)]
     tallied, untallied = (Attributes(packed, 0, len(wires), at) for at in (len(packed) - TALLY_BUFFERS, None))
     assert not any(tallied.count_having(forms) for forms in others)
@@ -183,7 +183,7 @@ def test_a_long_text_is_unpacked_no_further_than_it_is_asked_for():
     texts = pa.array([bytes([number]) * FRAME_BYTES for number in range(4)], pa.binary())
     packing = Packing()
     pack(packing, texts)
-    body = bytearray(packing.joined())
+    body = bytearray(b"".join(packing.parts()))
     body[-8:] = bytes(8)  # the last frame does not answer any more
     assert pick(Buffers(memoryview(body)), 0, pa.binary(), 4, [2]) == [bytes([2]) * FRAME_BYTES]
     with pytest.raises(OSError, match="ZSTD"):
