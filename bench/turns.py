@@ -25,7 +25,7 @@ from rich.table import Table
 from bench import phases, report
 from bench.machine import REPOSITORY, about, cores, speed_ms, until_quiet
 from bench.phases import Figures, Plan
-from bench.queries import Question, percentile, questions
+from bench.queries import Question, percentile, questions, questions_of_logs
 from bench.target import Agent, Target
 
 SIDES = ("before", "now")
@@ -46,9 +46,10 @@ def turns(  # noqa: PLR0913 its parameters are the options
     rounds: Annotated[int, typer.Option(min=0, max=100, help="Of saturation, for each signal.")] = 3,
     seconds: Annotated[float, typer.Option(min=1, max=600, help="Of each.")] = 8.0,
     spans: Annotated[int, typer.Option(min=0, max=100_000_000, help="To query over; 0 leaves queries out.")] = 2_000_000,
+    logs: Annotated[int, typer.Option(min=0, max=100_000_000, help="Log records, likewise.")] = 2_000_000,
     kill: Annotated[int, typer.Option(min=0, max=10_000_000, help="Spans in the segment that is killed; 0 leaves it out.")] = 0,
     runs: Annotated[int, typer.Option(min=1, max=10_000, help="Of each query, at most.")] = 100,
-    steady_seconds: Annotated[float, typer.Option(min=0, max=600, help="At 10,000 spans a second; 0 leaves it out.")] = 20.0,
+    steady_seconds: Annotated[float, typer.Option(min=0, max=600, help="At 10,000 a second; 0 leaves it out.")] = 20.0,
 ) -> None:
     """Measure, print one table, keep the JSON under bench/results/."""
     server, client = cores()
@@ -63,6 +64,9 @@ def turns(  # noqa: PLR0913 its parameters are the options
             figures["killed"] = _of_both(lambda side: phases.killed(plans[side], room / f"killed-{side}"))
         if spans:
             figures |= _over_an_hour(plans, room)
+        if logs:
+            of_logs = {side: replace(plan, signal="logs", spans=logs) for side, plan in plans.items()}
+            figures["logs"] = _over_an_hour_of_logs(of_logs, room)
     show(figures, Console(width=report.WIDTH))
     print(f"kept in {report.write(figures, name)}")
 
@@ -85,19 +89,38 @@ def _saturated(plans: dict[str, Plan], signal: str, rounds: int, room: Path) -> 
 
 
 def _over_an_hour(plans: dict[str, Plan], room: Path) -> Figures:
-    """What each is filled with, queries over it in turns, and then a steady rate for the one and the other."""
+    """What each is filled with, queries over it in turns, then a steady rate for each, and queries during it."""
     filled = _of_both(lambda side: phases.fill(plans[side], room / side, FILL_SPANS_PER_SECOND))
-    figures: Figures = {"filled": {side: of for side, (of, *_) in filled.items()}}
+    kinds = {side: questions("usual", *of[1:]) for side, of in filled.items()}
+    figures: Figures = {"filled": {side: of[0] for side, of in filled.items()}}
     with ExitStack() as stack:
-        agents: dict[str, Agent] = {}
-        for side, plan in plans.items():
-            agents[side] = Agent(room / side, plan.server_core, plan.settings, plan.checkout)
-            stack.callback(agents[side].kill)
-        kinds = {side: questions("usual", *filled[side][1:]) for side in SIDES}
-        figures["queries"] = asked({side: agent.target for side, agent in agents.items()}, kinds, plans["now"].runs)
+        agents = _agents(plans, room, stack)
+        figures["queries"] = asked(agents, kinds, plans["now"].runs)
         if plans["now"].steady_seconds:
-            figures["steady"] = _of_both(lambda side: phases.steady(plans[side], agents[side].target))
+            figures["steady"] = _of_both(lambda side: phases.steady(plans[side], agents[side]))
+            idle = {side: {kind: of[side] for kind, of in figures["queries"].items()} for side in SIDES}
+            figures["busy"] = _of_both(lambda side: phases.ask_while_busy(plans[side], agents[side], kinds[side], idle[side]))
     return figures
+
+
+def _over_an_hour_of_logs(plans: dict[str, Plan], room: Path) -> Figures:
+    """What each is filled with, and queries over it in turns."""
+    filled = _of_both(lambda side: phases.fill(plans[side], room / f"logs-{side}", FILL_SPANS_PER_SECOND))
+    kinds = {side: questions_of_logs(end_ns) for side, (_, _, end_ns) in filled.items()}
+    with ExitStack() as stack:
+        agents = _agents(plans, room, stack, "logs-")
+        queries = asked(agents, kinds, plans["now"].runs)
+    return {"filled": {side: of[0] for side, of in filled.items()}, "queries": queries}
+
+
+def _agents(plans: dict[str, Plan], room: Path, stack: ExitStack, prefix: str = "") -> dict[str, Target]:
+    """Both, each over what it was filled with, until the stack ends."""
+    targets = {}
+    for side, plan in plans.items():
+        agent = Agent(room / f"{prefix}{side}", plan.server_core, plan.settings, plan.checkout)
+        stack.callback(agent.kill)
+        targets[side] = agent.target
+    return targets
 
 
 def asked(targets: dict[str, Target], kinds: dict[str, list[Question]], runs: int) -> dict[str, Figures]:
@@ -168,19 +191,32 @@ def _rows(figures: Figures) -> list[Row]:
     if "killed" in figures:
         found = figures["killed"]
         rows.append(_of_one("start after kill -9 (s)", found, "start_seconds"))
-        for kind in found["now"]["queries"]:
-            both = [found[side]["queries"][kind] for side in SIDES]
-            shown = [f"{of['p50_ms']} / {of['p95_ms']}" for of in both]
-            rows.append((f"{kind}, of them: p50 / p95 (ms)", *shown, round(both[1]["p50_ms"] / both[0]["p50_ms"], 2)))
-    for kind, of in figures.get("queries", {}).items():
-        shown = [f"{of[side]['p50_ms']} / {of[side]['p95_ms']}" for side in SIDES]
-        rows.append((f"{kind}: p50 / p95 (ms)", *shown, of["now_over_before"]))
+        rows += _of_queries({side: found[side]["queries"] for side in SIDES}, "{}, of them")
+    for of in (figures, figures.get("logs", {})):
+        for kind, both in of.get("queries", {}).items():
+            rows.append((f"{kind}: p50 / p95 (ms)", *(_shown(both[side]) for side in SIDES), both["now_over_before"]))
     if "steady" in figures:
         for label, key in (("p50", "ack_p50_ms"), ("p99", "ack_p99_ms")):
             rows.append(_of_one(f"acknowledgement at 10,000 spans a second, {label} (ms)", figures["steady"], key))
         rows.append(_of_one("… cores used", figures["steady"], "cores_used"))
         rows.append(_of_one("… memory, at most (MiB)", figures["steady"], "rss_max_mib"))
+        busy = figures["busy"]
+        rows += _of_queries({side: busy[side]["queries"] for side in SIDES}, "… {}")
+        rows += _of_queries({side: busy[side]["after"] for side in SIDES}, "at rest behind it: {}")
     return rows
+
+
+def _of_queries(found: dict[str, Figures], label: str) -> list[Row]:
+    rows: list[Row] = []
+    for kind in found["now"]:
+        before, now = (found[side][kind] for side in SIDES)
+        ratio = round(now["p50_ms"] / before["p50_ms"], 2)
+        rows.append((f"{label.format(kind)}: p50 / p95 (ms)", _shown(before), _shown(now), ratio))
+    return rows
+
+
+def _shown(latency: Figures) -> str:
+    return f"{latency['p50_ms']} / {latency['p95_ms']}"
 
 
 def _of_rounds(label: str, rounds: list[dict[str, Figures]], key: str) -> Row:
