@@ -29,7 +29,7 @@ from tests.flow.house import FREE_PORTS
 
 WORK_STEPS, WORK_SECONDS = 100_000, 0.008
 """A shared machine's speed halves within a second, of which the kernel says nothing. Work of a known length does: this took 5 to 9
-ms where blocks of up to 34 ms were measured, and 12 or more on the machine that once told 55."""
+ms where the longest blocks were 34."""
 
 
 @dataclass
