@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,6 @@ from agent.app import Listening, run
 from agent.config.model import Config
 from tests.conformance.heartbeat import Heartbeat
 from tests.flow.house import FREE_PORTS
-
-WORK_STEPS, WORK_SECONDS = 100_000, 0.008
-"""A shared machine's speed halves within a second, of which the kernel says nothing. Work of a known length does: this took 5 to 9
-ms where the longest blocks were 34."""
 
 
 @dataclass
@@ -44,9 +39,9 @@ class Watched:
         self._ask("mark")
 
     def measured(self) -> tuple[float, int]:
-        """Since the mark: the longest that the loop was blocked, in milliseconds at full speed, and the growth of memory in bytes."""
+        """Since the mark: the longest that the loop was blocked, in milliseconds, and the growth of memory in bytes."""
         answer = self._ask("read")
-        return answer["blocked_ms"] / answer["slowness"], answer["growth"]
+        return answer["blocked_ms"], answer["growth"]
 
     def _ask(self, word: str) -> Any:
         assert self.process.stdin
@@ -79,14 +74,6 @@ def _memory(name: str) -> int:
     return int(found.group(1)) << 10
 
 
-def _slowness() -> float:
-    """How many times longer fixed work takes just now than where the bounds were measured; at least 1."""
-    began, total = time.thread_time(), 0
-    for number in range(WORK_STEPS):
-        total += number * number % 7
-    return max(1.0, (time.thread_time() - began) / WORK_SECONDS)
-
-
 async def _watch() -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     heart, before = Heartbeat(), [0]
@@ -105,8 +92,7 @@ async def _watch() -> None:
             heart.reset()
             say({})
         elif word == "read":
-            growth = _memory("VmHWM") - before[0]
-            say({"blocked_ms": heart.blocked_seconds * 1000, "growth": growth, "slowness": _slowness()})
+            say({"blocked_ms": heart.blocked_seconds * 1000, "growth": _memory("VmHWM") - before[0]})
         else:
             stop.set()
 
