@@ -21,7 +21,7 @@ from bench import phases, report
 from bench.connections import HTTP
 from bench.machine import REPOSITORY, about, cores, use_of
 from bench.peer import Peer, in_turns, show_rounds
-from bench.queries import Question, questions, questions_of_logs
+from bench.queries import Question
 from bench.shapes import SHAPES
 from bench.target import Agent
 
@@ -118,7 +118,7 @@ def _agent(plan: phases.Plan, directory: Path) -> dict[str, Any]:
     if plan.spans:
         speed = figures["saturated"]["spans_per_second"] if plan.seconds else USUAL_SPANS_PER_SECOND
         figures["filled"], trace_ids, end_ns = phases.fill(plan, hour, speed)
-        kinds = questions_of_logs(end_ns) if plan.signal == "logs" else questions(plan.shape, trace_ids, end_ns)
+        kinds = phases.kinds_of(plan, trace_ids, end_ns)
     if plan.spans or plan.steady_seconds:
         agent = Agent(hour, plan.server_core, plan.settings, plan.checkout)
         try:

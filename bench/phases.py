@@ -11,7 +11,7 @@ from typing import Any
 from agent.clock import MINUTE_NS, SystemClock
 from bench.load import Order, Outcome, Running
 from bench.machine import QUIET_SECONDS, REPOSITORY, Use, bytes_of, until_quiet, use_of
-from bench.queries import BY_ATTRIBUTE, Question, percentile, questions, rows_kept, timed
+from bench.queries import BY_ATTRIBUTE, Question, percentile, questions, questions_of_logs, rows_kept, timed
 from bench.target import Agent, Ended, Target
 
 Figures = dict[str, Any]
@@ -191,6 +191,11 @@ def fill(plan: Plan, directory: Path, spans_per_second: float) -> tuple[Figures,
         return _sent(outcome) | _sealed(agent.stop(), before_stop, directory, outcome.accepted), outcome.trace_ids, end_ns
     finally:
         agent.kill()
+
+
+def kinds_of(plan: Plan, trace_ids: list[str], end_ns: int) -> list[Question]:
+    """The queries for what was filled; see ``fill``."""
+    return questions_of_logs(end_ns) if plan.signal == "logs" else questions(plan.shape, trace_ids, end_ns)
 
 
 def killed(plan: Plan, directory: Path) -> Figures:

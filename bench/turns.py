@@ -25,7 +25,7 @@ from rich.table import Table
 from bench import phases, report
 from bench.machine import REPOSITORY, about, cores, speed_ms, until_quiet
 from bench.phases import Figures, Plan
-from bench.queries import Question, percentile, questions, questions_of_logs
+from bench.queries import Question, percentile
 from bench.target import Agent, Target
 
 SIDES = ("before", "now")
@@ -65,8 +65,8 @@ def turns(  # noqa: PLR0913 its parameters are the options
         if spans:
             figures |= _over_an_hour(plans, room)
         if logs:
-            of_logs = {side: replace(plan, signal="logs", spans=logs) for side, plan in plans.items()}
-            figures["logs"] = _over_an_hour_of_logs(of_logs, room)
+            of_logs = {side: replace(plan, signal="logs", spans=logs, steady_seconds=0) for side, plan in plans.items()}
+            figures["logs"] = _over_an_hour(of_logs, room)
     show(figures, Console(width=report.WIDTH))
     print(f"kept in {report.write(figures, name)}")
 
@@ -89,38 +89,23 @@ def _saturated(plans: dict[str, Plan], signal: str, rounds: int, room: Path) -> 
 
 
 def _over_an_hour(plans: dict[str, Plan], room: Path) -> Figures:
-    """What each is filled with, queries over it in turns, then a steady rate for each, and queries during it."""
-    filled = _of_both(lambda side: phases.fill(plans[side], room / side, FILL_SPANS_PER_SECOND))
-    kinds = {side: questions("usual", *of[1:]) for side, of in filled.items()}
+    """What each is filled with, queries over it in turns; then, if planned, a steady rate for each and queries during it."""
+    rooms = {side: room / f"hour-{plan.signal}-{side}" for side, plan in plans.items()}
+    filled = _of_both(lambda side: phases.fill(plans[side], rooms[side], FILL_SPANS_PER_SECOND))
+    kinds = {side: phases.kinds_of(plans[side], *of[1:]) for side, of in filled.items()}
     figures: Figures = {"filled": {side: of[0] for side, of in filled.items()}}
     with ExitStack() as stack:
-        agents = _agents(plans, room, stack)
+        agents: dict[str, Target] = {}
+        for side, plan in plans.items():
+            agent = Agent(rooms[side], plan.server_core, plan.settings, plan.checkout)
+            stack.callback(agent.kill)
+            agents[side] = agent.target
         figures["queries"] = asked(agents, kinds, plans["now"].runs)
         if plans["now"].steady_seconds:
             figures["steady"] = _of_both(lambda side: phases.steady(plans[side], agents[side]))
             idle = {side: {kind: of[side] for kind, of in figures["queries"].items()} for side in SIDES}
             figures["busy"] = _of_both(lambda side: phases.ask_while_busy(plans[side], agents[side], kinds[side], idle[side]))
     return figures
-
-
-def _over_an_hour_of_logs(plans: dict[str, Plan], room: Path) -> Figures:
-    """What each is filled with, and queries over it in turns."""
-    filled = _of_both(lambda side: phases.fill(plans[side], room / f"logs-{side}", FILL_SPANS_PER_SECOND))
-    kinds = {side: questions_of_logs(end_ns) for side, (_, _, end_ns) in filled.items()}
-    with ExitStack() as stack:
-        agents = _agents(plans, room, stack, "logs-")
-        queries = asked(agents, kinds, plans["now"].runs)
-    return {"filled": {side: of[0] for side, of in filled.items()}, "queries": queries}
-
-
-def _agents(plans: dict[str, Plan], room: Path, stack: ExitStack, prefix: str = "") -> dict[str, Target]:
-    """Both, each over what it was filled with, until the stack ends."""
-    targets = {}
-    for side, plan in plans.items():
-        agent = Agent(room / f"{prefix}{side}", plan.server_core, plan.settings, plan.checkout)
-        stack.callback(agent.kill)
-        targets[side] = agent.target
-    return targets
 
 
 def asked(targets: dict[str, Target], kinds: dict[str, list[Question]], runs: int) -> dict[str, Figures]:
